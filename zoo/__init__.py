@@ -1,0 +1,1 @@
+"""What the three stages share: registry, licences, corpora, synthesis, noise, runs."""

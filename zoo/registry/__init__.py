@@ -1,0 +1,87 @@
+"""The zoo's entries as data: students, teachers and corpora, found by id.
+
+Adding an entry is adding a file: `models/<student>/student.toml`, `models/teachers/<teacher>.toml` or
+`datasets_cards/<corpus>.md`. The file's name is the id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from zoo.registry.corpora import Corpus
+from zoo.registry.reading import DeclarationError, build, read_front_matter, read_toml
+from zoo.registry.students import Profile, Student
+from zoo.registry.teachers import Teacher
+
+Entry = TypeVar("Entry", Student, Teacher, Corpus)
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+__all__ = ["REPOSITORY", "Corpus", "DeclarationError", "Profile", "Registry", "Student", "Teacher"]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every declared student, teacher and corpus below one root (the repository, or a folder in a test)."""
+
+    root: Path = REPOSITORY
+
+    def student_ids(self) -> list[str]:
+        """Return the ids of all students, sorted."""
+        return sorted(path.parent.name for path in (self.root / "models").glob("*/student.toml"))
+
+    def teacher_ids(self) -> list[str]:
+        """Return the ids of all teachers, sorted."""
+        return sorted(path.stem for path in (self.root / "models" / "teachers").glob("*.toml"))
+
+    def corpus_ids(self) -> list[str]:
+        """Return the ids of all corpora, sorted."""
+        return sorted(path.stem for path in (self.root / "datasets_cards").glob("*.md"))
+
+    def student(self, student_id: str) -> Student:
+        """Return a student. Raises DeclarationError: unknown id, or a file at fault."""
+        path = self._find(self.root / "models" / student_id / "student.toml", "student", student_id, self.student_ids())
+        return self._checked(build(Student, read_toml(path), path), student_id, path)
+
+    def teacher(self, teacher_id: str) -> Teacher:
+        """Return a teacher. Raises DeclarationError: unknown id, or a file at fault."""
+        path = self.root / "models" / "teachers" / f"{teacher_id}.toml"
+        self._find(path, "teacher", teacher_id, self.teacher_ids())
+        return self._checked(build(Teacher, read_toml(path), path), teacher_id, path)
+
+    def corpus(self, corpus_id: str) -> Corpus:
+        """Return a corpus, from the `carabin:` block of its card. Raises DeclarationError likewise."""
+        path = self._find(self.root / "datasets_cards" / f"{corpus_id}.md", "corpus", corpus_id, self.corpus_ids())
+        matter, _ = read_front_matter(path)
+        if not isinstance(matter.get("carabin"), dict):
+            raise DeclarationError(f"{path}: front matter has no 'carabin:' block")
+        return self._checked(build(Corpus, matter["carabin"], path), corpus_id, path)
+
+    def profile(self, student_id: str, profile_id: str) -> tuple[Student, Profile]:
+        """Return a student and one of its profiles. Raises DeclarationError: no such student or profile."""
+        student = self.student(student_id)
+        if profile_id not in student.profiles:
+            known = ", ".join(sorted(student.profiles)) or "none"
+            raise DeclarationError(f"student '{student_id}' has no profile '{profile_id}'; it has: {known}")
+        return student, student.profiles[profile_id]
+
+    def recipes(self) -> Iterator[tuple[Student, str, Profile]]:
+        """Yield (student, profile name, profile) for every recipe of the zoo."""
+        for student_id in self.student_ids():
+            student = self.student(student_id)
+            for name, profile in student.profiles.items():
+                yield student, name, profile
+
+    @staticmethod
+    def _find(path: Path, kind: str, entry_id: str, known: list[str]) -> Path:
+        if entry_id not in known:
+            raise DeclarationError(f"unknown {kind} '{entry_id}'; add {path} or use one of: {', '.join(known)}")
+        return path
+
+    @staticmethod
+    def _checked(entry: Entry, entry_id: str, path: Path) -> Entry:
+        if entry.id != entry_id:
+            raise DeclarationError(f"{path}: id is '{entry.id}', its place says '{entry_id}'; make them agree")
+        return entry

@@ -1,0 +1,73 @@
+"""A student's whole life in one file: `models/<student>/student.toml`."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+
+from zoo.registry.recipes import (
+    STRICT,
+    Architecture,
+    CorpusUse,
+    Distillation,
+    LicenceLevel,
+    MaskedLanguageModelling,
+    Method,
+    TokenizerRecipe,
+    Training,
+    require,
+)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Profile:
+    """One way to make the student: from which teacher and texts, with what budget."""
+
+    teacher: str
+    """Id of a file in `models/teachers/`."""
+    methods: tuple[Method, ...]
+    """What the student takes from its teacher; the licence gate judges each."""
+    gold: tuple[CorpusUse, ...]
+    """Annotated documents the teacher and the student learn from."""
+    dev: tuple[CorpusUse, ...]
+    """Annotated documents for choosing (checkpoint, thresholds); never reported as a result."""
+    test: tuple[CorpusUse, ...]
+    """Annotated documents read once, at the end. Each is scored apart."""
+    transfer: tuple[CorpusUse, ...]
+    """Texts whose annotations, if any, are ignored: the teacher labels them."""
+    training: Training
+    """The student's own optimisation; its undistilled twin gets the same."""
+    distillation: Distillation
+    pretraining: MaskedLanguageModelling | None = None
+    """Masked-language modelling of the student (and of its twin, alike) on gold and transfer text, before the task."""
+    accept: tuple[LicenceLevel, ...] = ()
+    """Levels beyond `open` that this recipe knowingly accepts; marked on the card."""
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        require(bool(self.gold) and bool(self.dev) and bool(self.test), "gold, dev and test must each name a corpus")
+        tested = {(use.corpus, use.split) for use in self.test}
+        for name in ("gold", "dev", "transfer"):
+            both = tested & {(use.corpus, use.split) for use in getattr(self, name)}
+            require(not both, f"{name} reads a test split: {sorted(both)}")
+        require("logits" in self.methods or self.distillation.soft_weight == 0, "soft labels need method 'logits'")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Student:
+    """One student of the zoo."""
+
+    id: str
+    family: Literal["bert"]
+    task: Literal["ner"]
+    labels: str
+    """A label set of `zoo.labels`."""
+    summary: str
+    """One sentence for the card: what it does, for whom."""
+    architecture: Architecture
+    tokenizer: TokenizerRecipe
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    widget: tuple[str, ...] = ()
+    """Fictitious example texts for the Hub page."""
