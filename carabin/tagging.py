@@ -1,0 +1,133 @@
+"""Spans to word tags and back, in the BIO scheme (Ramshaw and Marcus, 1995), one tag a word.
+
+Training, evaluation and the hospital all decode with `decode_spans`, so that a score measured in the lab is the score of
+what runs in the ward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carabin.documents import Entity
+from carabin.words import Offsets
+
+OUTSIDE = "O"
+
+
+def bio_tags(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the tags of a label set: `O`, then `B-x`, `I-x` for each label."""
+    return (OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in "BI"))
+
+
+def labels_of(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return the label set that `bio_tags` would have made these tags from.
+
+    Raises:
+        ValueError: the tags are not `O`, `B-x`, `I-x`, … in that order.
+    """
+    labels = tuple(tag[2:] for tag in tags[1::2])
+    if tuple(tags) != bio_tags(labels):
+        raise ValueError(f"tags {tuple(tags)[:5]}… are not 'O', 'B-x', 'I-x' for each label: not a Carabin model")
+    return labels
+
+
+def encode_spans(words: Offsets, entities: Sequence[Entity], labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the tag index of each word. Shape (n_words,).
+
+    A word belongs to an entity when they share a character. Entities must not overlap (`documents.without_nesting`).
+
+    Raises:
+        ValueError: an entity's label is not in the set, or two entities overlap.
+    """
+    index = {label: number for number, label in enumerate(labels)}
+    tags = np.zeros(len(words), dtype=np.int64)
+    previous_end = 0
+    for entity in sorted(entities, key=lambda e: e.start):
+        if entity.label not in index:
+            raise ValueError(f"label '{entity.label}' is not one of {', '.join(labels)}")
+        if entity.start < previous_end:
+            raise ValueError(f"entity at {entity.start}..{entity.end} overlaps the one before it, ending {previous_end}")
+        previous_end = entity.end
+        first = int(np.searchsorted(words[:, 1], entity.start, side="right"))
+        last = int(np.searchsorted(words[:, 0], entity.end, side="left"))
+        if first < last:
+            tags[first:last] = 2 + 2 * index[entity.label]
+            tags[first] -= 1
+    return tags
+
+
+def decode_spans(words: Offsets, probabilities: NDArray[np.floating], labels: Sequence[str]) -> list[Entity]:
+    """Return the entities of the most probable valid tag sequence.
+
+    Viterbi (1967) over the words with one constraint: `I-x` follows only `B-x` or `I-x`.
+
+    Args:
+        words: Shape (n_words, 2).
+        probabilities: Shape (n_words, 1 + 2 * n_labels), rows sum to one.
+        labels: The label set.
+
+    Returns:
+        Entities in order. `score` is the mean probability, over the entity's words, of its label (B or I).
+    """
+    if len(words) == 0:
+        return []
+    best = constrained_tags(np.log(np.maximum(probabilities.astype(np.float64), 1e-12)))
+    entities: list[Entity] = []
+    position = 0
+    while position < len(words):
+        tag = int(best[position])
+        if tag == 0:
+            position += 1
+            continue
+        label, end = (tag - 1) // 2, position + 1
+        while end < len(words) and best[end] == 2 * label + 2:
+            end += 1
+        share = probabilities[position:end, 2 * label + 1] + probabilities[position:end, 2 * label + 2]
+        entities.append(
+            Entity(int(words[position, 0]), int(words[end - 1, 1]), labels[label], float(min(share.mean(), 1.0)))
+        )
+        position = end
+    return entities
+
+
+def constrained_tags(log_probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the best tag sequence in which `I-x` follows only `B-x` or `I-x`.
+
+    Args:
+        log_probabilities: Shape (n_words, n_tags), tags ordered as `bio_tags` orders them.
+
+    Returns:
+        Shape (n_words,), indices of tags.
+    """
+    greedy = log_probabilities.argmax(axis=1)
+    inside = np.flatnonzero((greedy > 0) & (greedy % 2 == 0))
+    # The unconstrained argmax is the optimum whenever it happens to be valid, which it nearly always is.
+    previous = np.concatenate(([0], greedy[:-1]))[inside]
+    if np.all((previous == greedy[inside]) | (previous == greedy[inside] - 1)):
+        return greedy
+    return _viterbi(log_probabilities)
+
+
+def _viterbi(emissions: NDArray[np.float64]) -> NDArray[np.int64]:
+    n_words, n_tags = emissions.shape
+    inside = np.arange(2, n_tags, 2)
+    back = np.zeros((n_words, n_tags), dtype=np.int64)
+    score = emissions[0].copy()
+    score[inside] = -np.inf
+    for word in range(1, n_words):
+        # Into O and B-x from anywhere; into I-x from the better of B-x and I-x.
+        anywhere = int(score.argmax())
+        reached = np.full(n_tags, score[anywhere])
+        back[word] = anywhere
+        continued = np.where(score[inside] >= score[inside - 1], inside, inside - 1)
+        reached[inside] = score[continued]
+        back[word, inside] = continued
+        score = reached + emissions[word]
+    path = np.empty(n_words, dtype=np.int64)
+    path[-1] = int(score.argmax())
+    for word in range(n_words - 1, 0, -1):
+        path[word - 1] = back[word, path[word]]
+    return path
