@@ -44,6 +44,9 @@ class Profile:
     """Masked-language modelling of the student (and of its twin, alike) on gold and transfer text, before the task."""
     accept: tuple[LicenceLevel, ...] = ()
     """Levels beyond `open` that this recipe knowingly accepts; marked on the card."""
+    upstream: tuple[str, ...] = ()
+    """Ids of corpora taken under their publisher's own clause (`upstream` on the card), not under the copy's stricter
+    tag. The gate notes both facts; without this switch the copy's tag decides."""
     seed: int = 1
 
     def __post_init__(self) -> None:
