@@ -1,7 +1,7 @@
 """Carabin: small French medical models on CPU, with no network.
 
-    >>> from carabin import Annotator
-    >>> Annotator.load("bert-small")("Douleur thoracique depuis deux heures.")
+>>> from carabin import Annotator
+>>> Annotator.load("bert-small")("Douleur thoracique depuis deux heures.")
 """
 
 from typing import TYPE_CHECKING

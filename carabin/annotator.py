@@ -5,94 +5,45 @@ The lab scores its checkpoints through this same class (with a torch engine), so
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from carabin.documents import Document, Entity
 from carabin.engine import Engine, OnnxEngine
+from carabin.reader import ReadText, TextReader
+from carabin.student_folder import (
+    ModelError,
+    config_tags,
+    file_digest,
+    find_student,
+    load_reader,
+    read_config,
+    student_name,
+)
 from carabin.tagging import decode_spans, labels_of
-from carabin.windows import Window, cut_windows
-from carabin.words import Offsets, find_words
+from carabin.words import Offsets
 
+__all__ = ["Annotator", "ModelError", "ReadText", "TextReader", "config_tags", "load_reader", "read_config"]
 
-class ModelError(ValueError):
-    """A folder that is not a student this version can run; the message says which file and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadText:
-    """A text cut into words and windows of token ids, ready for an engine."""
-
-    words: Offsets
-    windows: list[Window]
-    ids: list[NDArray[np.int64]]
-    """Token ids of each window, special tokens included."""
-
-
-class TextReader:
-    """Tokenises texts and cuts them into windows; holds what the model needs to know about its own tokenizer."""
-
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int, overlap: int | None = None) -> None:
-        """Wrap a tokenizer.
-
-        Args:
-            tokenizer: Its post-processor frames each text with the special tokens.
-            max_tokens: Longest window, special tokens included.
-            overlap: Tokens shared by neighbouring windows; a quarter of the window by default.
-        """
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        frame = tokenizer.encode("")
-        sample = tokenizer.encode("a")
-        self.tokenizer = tokenizer
-        self.prefix = frame.ids[: _leading_specials(sample)]
-        self.suffix = frame.ids[len(self.prefix) :]
-        self.capacity = max_tokens - len(frame.ids)
-        self.overlap = self.capacity // 4 if overlap is None else overlap
-        padding = tokenizer.token_to_id("[PAD]")
-        self.padding_id = 0 if padding is None else padding
-
-    def read(self, texts: Sequence[str]) -> list[ReadText]:
-        """Return each text's words, windows and token ids. Empty and blank texts have no window."""
-        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [self._cut(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
-
-    def _cut(self, text: str, encoding: Any) -> ReadText:  # noqa: ANN401 - tokenizers has no public Encoding type
-        words = find_words(text)
-        tokens = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-        ids = np.asarray(encoding.ids, dtype=np.int64)
-        windows = cut_windows(words, tokens, self.capacity, self.overlap)
-        framed = [np.concatenate((self.prefix, ids[w.first : w.last], self.suffix)).astype(np.int64) for w in windows]
-        return ReadText(words, windows, framed)
-
-    def pad(self, ids: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return (input_ids, attention_mask), both of shape (batch, longest)."""
-        longest = max(len(window) for window in ids)
-        input_ids = np.full((len(ids), longest), self.padding_id, dtype=np.int64)
-        mask = np.zeros_like(input_ids)
-        for row, window in enumerate(ids):
-            input_ids[row, : len(window)] = window
-            mask[row, : len(window)] = 1
-        return input_ids, mask
-
-
-def _leading_specials(encoding: Any) -> int:  # noqa: ANN401
-    return next((i for i, special in enumerate(encoding.special_tokens_mask) if not special), len(encoding.ids))
+BUFFER_CHARACTERS = 1_000_000
+"""Code points read ahead by `Annotator.annotate`, whatever the number of documents; one longer document goes alone."""
 
 
 class Annotator:
     """Finds entities in texts of any length."""
 
     def __init__(
-        self, reader: TextReader, tags: Sequence[str], engine: Engine, model_id: str = "", batch_tokens: int = 4096
+        self,
+        reader: TextReader,
+        tags: Sequence[str],
+        engine: Engine,
+        model_id: str = "",
+        batch_tokens: int = 4096,
+        model_version: str = "",
     ) -> None:
         """Put together a reader and an engine.
 
@@ -102,6 +53,7 @@ class Annotator:
             engine: Turns token ids into logits.
             model_id: Name of the student, for whoever writes the result down.
             batch_tokens: Padded tokens in one call of the engine.
+            model_version: Start of the SHA-256 of the weights that answer.
         """
         self.reader = reader
         self.tags = tuple(tags)
@@ -109,13 +61,15 @@ class Annotator:
         self.engine = engine
         self.model_id = model_id
         self.batch_tokens = batch_tokens
+        self.model_version = model_version
 
     @classmethod
     def load(cls, folder: Path | str, quantized: bool | None = None, threads: int | None = None) -> Annotator:
         """Return the annotator of a published student's folder.
 
         Args:
-            folder: Holds config.json, tokenizer.json and `onnx/`.
+            folder: Holds config.json, tokenizer.json, tokenizer_config.json and `onnx/`; or the name of a student
+                shipped inside the package.
             quantized: True for `onnx/model_quantized.onnx`, False for `onnx/model.onnx`; None takes the INT8 file
                 where the student's quality gate let it be published, else the fp32 one.
             threads: Threads of the engine; None for all cores.
@@ -123,25 +77,28 @@ class Annotator:
         Raises:
             ModelError: a file is missing or is not what it should be.
         """
-        folder = Path(folder)
+        folder = find_student(folder)
         config = read_config(folder)
+        tags, reader = config_tags(config, folder), load_reader(folder)
         if quantized is None:
             quantized = (folder / "onnx" / "model_quantized.onnx").is_file()
+        path = folder / "onnx" / ("model_quantized.onnx" if quantized else "model.onnx")
         try:
-            engine = OnnxEngine(folder / "onnx" / ("model_quantized.onnx" if quantized else "model.onnx"), threads)
+            engine = OnnxEngine(path, threads)
         except FileNotFoundError as error:
             raise ModelError(str(error)) from None
-        return cls(load_reader(folder), config_tags(config, folder), engine, config.get("_name_or_path") or folder.name)
+        if engine.n_outputs is not None and engine.n_outputs != len(tags):
+            raise ModelError(f"{path}: scores {engine.n_outputs} tags, but config.json names {len(tags)}")
+        return cls(reader, tags, engine, student_name(config, folder), model_version=file_digest(path))
 
     def annotate(self, documents: Iterable[Document], buffer: int = 256) -> Iterator[Document]:
         """Yield the documents in order, their entities replaced by the model's.
 
         Args:
-            documents: Read lazily, `buffer` at a time, so that memory stays bounded.
+            documents: Read lazily, `buffer` at a time and fewer when they are long, so that memory stays bounded.
             buffer: Documents sorted into batches together.
         """
-        stream = iter(documents)
-        while batch := list(islice(stream, buffer)):
+        for batch in bounded_batches(documents, buffer, BUFFER_CHARACTERS):
             for document, (words, probabilities) in zip(
                 batch, self.word_probabilities([document.text for document in batch]), strict=True
             ):
@@ -168,11 +125,30 @@ class Annotator:
         for batch in token_batches(queue, self.batch_tokens):
             input_ids, mask = self.reader.pad([read[text].ids[number] for text, number, _ in batch])
             logits = self.engine(input_ids, mask)
+            if logits.shape[-1] != len(self.tags):
+                raise ModelError(f"the engine scores {logits.shape[-1]} tags where {len(self.tags)} are named")
             for row, (text, number, _) in enumerate(batch):
                 window = read[text].windows[number]
                 chosen = logits[row, window.positions + len(self.reader.prefix)]
-                results[text][1][window.words] = softmax(chosen)
+                probabilities = softmax(chosen)
+                if not np.isfinite(probabilities).all():
+                    raise ModelError("the engine gave a score that is not a number; try the fp32 file (--fp32)")
+                results[text][1][window.words] = probabilities
         return results
+
+
+def bounded_batches(documents: Iterable[Document], count: int, characters: int) -> Iterator[list[Document]]:
+    """Yield runs of at most `count` documents and `characters` code points; a longer document stands alone."""
+    batch: list[Document] = []
+    held = 0
+    for document in documents:
+        if batch and (len(batch) == count or held + len(document.text) > characters):
+            yield batch
+            batch, held = [], 0
+        batch.append(document)
+        held += len(document.text)
+    if batch:
+        yield batch
 
 
 def token_batches(queue: Sequence[tuple[int, int, int]], budget: int) -> Iterator[list[tuple[int, int, int]]]:
@@ -191,37 +167,3 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the distribution over the last axis."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return a student's config.json. Raises ModelError: missing or not JSON."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file; is '{folder}' a student's folder?") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path}: not JSON ({error}); fetch the student again") from None
-    if not isinstance(config, dict):
-        raise ModelError(f"{path}: not a JSON object; fetch the student again")
-    return config
-
-
-def config_tags(config: dict[str, Any], folder: Path) -> tuple[str, ...]:
-    """Return the output tags in order, from `id2label`. Raises ModelError: missing, or not BIO."""
-    names = config.get("id2label") or {}
-    tags = tuple(names.get(str(number), "") for number in range(len(names)))
-    try:
-        labels_of(tags)
-    except ValueError as error:
-        raise ModelError(f"{folder / 'config.json'}: {error}") from None
-    return tags
-
-
-def load_reader(folder: Path) -> TextReader:
-    """Return the reader of a student's folder: tokenizer.json, window from tokenizer_config.json's model_max_length."""
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; a student's folder holds its tokenizer")
-    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    return TextReader(Tokenizer.from_file(str(path)), int(settings["model_max_length"]))

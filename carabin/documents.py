@@ -5,11 +5,17 @@ Offsets are Unicode code points in `text`, half-open, never trimmed or normalise
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+# gzip.BadGzipFile is an OSError without a number; a full disk or a lost mount keeps its own message.
+COMPRESSION_ERRORS = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 
 
 class DocumentError(ValueError):
@@ -67,13 +73,16 @@ class Document:
         identifier, text = record.get("id"), record.get("text")
         if not isinstance(identifier, str | int) or isinstance(identifier, bool):
             raise DocumentError(f"{where}: 'id' is missing or is neither a string nor a number")
-        where = f"{where} (id {identifier!r})"
+        check_encodable(str(identifier), f"{where}: 'id'")
+        where = f"{where} (id {str(identifier)[:80]!r})"
         if not isinstance(text, str):
             raise DocumentError(f"{where}: 'text' is missing or is not a string")
         check_encodable(text, where)
-        entities = tuple(sorted(_entities(record.get("entities") or (), len(text), where), key=lambda e: (e.start, -e.end)))
+        found = _entities(record.get("entities") or (), len(text), where)
         rest = {key: value for key, value in record.items() if key not in ("id", "text", "entities")}
-        return cls(str(identifier), text, entities, rest)
+        if rest:
+            check_encodable(json.dumps(rest, ensure_ascii=False, default=str), f"{where}: other fields")
+        return cls(str(identifier), text, tuple(sorted(found, key=lambda e: (e.start, -e.end))), rest)
 
     def to_dict(self, surfaces: bool = False) -> dict[str, Any]:
         """Return the JSON form, attributes included; `surfaces` adds each entity's text."""
@@ -82,11 +91,19 @@ class Document:
 
 
 def check_encodable(text: str, where: str) -> None:
-    """Raise DocumentError if the text holds a lone surrogate, which no UTF-8 file and no tokenizer can carry."""
+    """Raise DocumentError for what a text cannot hold.
+
+    A lone surrogate fits in no UTF-8 file and no tokenizer; a NUL ends the text in every C string down the line, and
+    is the mark of a binary or UTF-16 file.
+    """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise DocumentError(f"{where}: lone surrogate at code point {error.start}; re-encode the source as UTF-8") from None
+        cause = f"lone surrogate at code point {error.start}; re-encode the source as UTF-8"
+        raise DocumentError(f"{where}: {cause}") from None
+    if "\0" in text:
+        cause = f"NUL at code point {text.index(chr(0))}: binary or UTF-16 data? Convert the source to UTF-8"
+        raise DocumentError(f"{where}: {cause}")
 
 
 def _entities(records: object, length: int, where: str) -> Iterator[Entity]:
@@ -95,7 +112,7 @@ def _entities(records: object, length: int, where: str) -> Iterator[Entity]:
     for number, record in enumerate(records):
         try:
             start, end, label = record["start"], record["end"], record["label"]
-        except (KeyError, TypeError, IndexError):
+        except (KeyError, TypeError, IndexError, AttributeError):
             raise DocumentError(f"{where}: entity {number} needs 'start', 'end' and 'label'") from None
         if type(start) is not int or type(end) is not int or not isinstance(label, str):
             raise DocumentError(f"{where}: entity {number}: 'start' and 'end' must be integers, 'label' a string")
@@ -104,7 +121,10 @@ def _entities(records: object, length: int, where: str) -> Iterator[Entity]:
                 f"{where}: entity {number} spans {start}..{end}, outside the text of {length} code points; "
                 "offsets count Unicode code points, not bytes or UTF-16 units"
             )
-        yield Entity(start, end, label, record.get("score"))
+        score = record.get("score")
+        if score is not None and (not isinstance(score, int | float) or isinstance(score, bool)):
+            raise DocumentError(f"{where}: entity {number}: 'score' is not a number")
+        yield Entity(start, end, label, score)
 
 
 def read_jsonl(path: Path) -> Iterator[Document]:
@@ -125,23 +145,37 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, object]]:
                 if not line.strip():
                     continue
                 where = f"{path}:{number}"
-                try:
-                    yield where, json.loads(line.decode("utf-8"))
-                except UnicodeDecodeError as error:
-                    raise DocumentError(f"{where}: not UTF-8 (byte {error.start} of the line); convert it first") from None
-                except json.JSONDecodeError as error:
-                    raise DocumentError(f"{where}: not JSON ({error.msg}, column {error.colno})") from None
+                yield where, decode_json(line, where)
+    except COMPRESSION_ERRORS as error:
+        raise DocumentError(f"{path}: compressed file is damaged ({type(error).__name__}); fetch it again") from None
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise DocumentError(f"{path}: {error.strerror}") from None
-    except EOFError:
-        raise DocumentError(f"{path}: compressed file is cut short; fetch it again") from None
+
+
+def decode_json(line: bytes, where: str) -> object:
+    """Return the record a line of JSON holds.
+
+    Raises:
+        DocumentError: not UTF-8, or not JSON; `NaN` and numbers too long to be read are not.
+    """
+    try:
+        return json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{where}: not UTF-8 (byte {error.start} of the line); convert it first") from None
+    except json.JSONDecodeError as error:
+        raise DocumentError(f"{where}: not JSON ({error.msg}, column {error.colno})") from None
+    except ValueError:
+        raise DocumentError(f"{where}: not JSON (NaN, an infinity or an endless number)") from None
+    except RecursionError:
+        raise DocumentError(f"{where}: JSON nested too deep") from None
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(name)
 
 
 def open_binary(path: Path) -> Any:  # noqa: ANN401 - the three openers share no public type
     """Open a file for reading bytes, through the decompressor its suffix names."""
-    import gzip
-    import lzma
-
     opener = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
     return opener(path, "rb")
 

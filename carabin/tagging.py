@@ -1,7 +1,7 @@
 """Spans to word tags and back, in the BIO scheme (Ramshaw and Marcus, 1995), one tag a word.
 
-Training, evaluation and the hospital all decode with `decode_spans`, so that a score measured in the lab is the score of
-what runs in the ward.
+Training, evaluation and the hospital all decode with `decode_spans`, so that a score measured in the lab is the score
+of what runs in the ward.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def encode_spans(words: Offsets, entities: Sequence[Entity], labels: Sequence[st
         if entity.label not in index:
             raise ValueError(f"label '{entity.label}' is not one of {', '.join(labels)}")
         if entity.start < previous_end:
-            raise ValueError(f"entity at {entity.start}..{entity.end} overlaps the one before it, ending {previous_end}")
+            raise ValueError(f"entity {entity.start}..{entity.end} overlaps the one before it, ending {previous_end}")
         previous_end = entity.end
         first = int(np.searchsorted(words[:, 1], entity.start, side="right"))
         last = int(np.searchsorted(words[:, 0], entity.end, side="left"))
@@ -74,7 +74,7 @@ def decode_spans(words: Offsets, probabilities: NDArray[np.floating], labels: Se
     """
     if len(words) == 0:
         return []
-    best = constrained_tags(np.log(np.maximum(probabilities.astype(np.float64), 1e-12)))
+    best = constrained_tags(np.log(np.maximum(probabilities, 1e-12), dtype=np.float64))
     entities: list[Entity] = []
     position = 0
     while position < len(words):
@@ -103,12 +103,54 @@ def constrained_tags(log_probabilities: NDArray[np.float64]) -> NDArray[np.int64
         Shape (n_words,), indices of tags.
     """
     greedy = log_probabilities.argmax(axis=1)
-    inside = np.flatnonzero((greedy > 0) & (greedy % 2 == 0))
+    previous = np.concatenate(([0], greedy[:-1]))[: len(greedy)]
+    invalid = (greedy > 0) & (greedy % 2 == 0) & (previous != greedy) & (previous != greedy - 1)
     # The unconstrained argmax is the optimum whenever it happens to be valid, which it nearly always is.
-    previous = np.concatenate(([0], greedy[:-1]))[inside]
-    if np.all((previous == greedy[inside]) | (previous == greedy[inside] - 1)):
+    if not invalid.any():
         return greedy
-    return _viterbi(log_probabilities)
+    best = greedy.copy()
+    for first, last in _doubtful(log_probabilities, greedy, invalid):
+        part = log_probabilities[first:last].copy()
+        # The neighbours on both sides are certain: they are held, and constrain what lies between.
+        for edge, held in ((0, first > 0), (-1, last < len(greedy))):
+            if held:
+                value = part[edge, greedy[first:last][edge]]
+                part[edge] = -np.inf
+                part[edge, greedy[first:last][edge]] = value
+        best[first:last] = _viterbi(part)
+    return best
+
+
+def _doubtful(
+    emissions: NDArray[np.float64], greedy: NDArray[np.int64], invalid: NDArray[np.bool_]
+) -> list[tuple[int, int]]:
+    """Return the runs of words outside which the optimum is surely the argmax, each with its certain neighbours.
+
+    The optimum leaves the argmax only in runs that touch an invalid `I-x`. In such a run every word pays at least the
+    gap to its second-best tag, and the whole cannot pay more than turning the run's invalid `I-x` into `B-x` would:
+    a word from which no run adds up to so little is certain.
+    """
+    rows = np.arange(len(greedy))
+    top = emissions[rows, greedy]
+    others = emissions.copy()
+    others[rows, greedy] = -np.inf
+    repair = np.where(invalid, top - emissions[rows, np.maximum(greedy - 1, 0)], 0.0)
+    # An invalid word is touched by a run that holds it and by one that ends just before it.
+    balance = np.cumsum(top - others.max(axis=1) - repair - np.append(repair[1:], 0.0))
+    before = np.maximum.accumulate(np.concatenate(([0.0], balance[:-1])))
+    after = np.minimum.accumulate(balance[::-1])[::-1]
+    doubtful = np.flatnonzero((after - before <= 1e-6) | invalid)
+    runs: list[tuple[int, int]] = []
+    for word in doubtful.tolist():
+        first, last = max(word - 1, 0), min(word + 2, len(greedy))
+        # The left neighbour must be a valid beginning: its own entity is taken in whole.
+        while first > 0 and (runs == [] or first >= runs[-1][1]) and greedy[first] % 2 == 0 and greedy[first] > 0:
+            first -= 1
+        if runs and first < runs[-1][1]:
+            runs[-1] = (runs[-1][0], max(last, runs[-1][1]))
+        else:
+            runs.append((first, last))
+    return runs
 
 
 def _viterbi(emissions: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -56,9 +56,11 @@ def cut_windows(words: Offsets, tokens: Offsets, capacity: int, overlap: int) ->
     starts = ends - capacity
     # Halfway through each overlap the answer passes to the next window.
     borders = np.concatenate(([0], (starts[1:] + ends[:-1]) // 2, [n_tokens]))
-    owner = np.searchsorted(borders, firsts, side="right") - 1
+    # Tokens rise with words, so a window's words are one run of those that have a token.
+    known = np.flatnonzero(firsts >= 0)
+    runs = np.searchsorted(firsts[known], borders, side="left")
     windows = []
     for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        mine = np.flatnonzero((owner == number) & (firsts >= 0))
+        mine = known[runs[number] : runs[number + 1]]
         windows.append(Window(start, end, mine, firsts[mine] - start))
     return windows

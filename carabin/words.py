@@ -1,7 +1,7 @@
 """Words: the unit in which teacher, student, gold and every tokenizer can be compared.
 
-A word is a run of letters (with their combining marks), a run of digits, or one other visible character. Words are found
-by offsets in the untouched text, so a word means the same thing to a WordPiece student and a SentencePiece teacher.
+A word is a run of letters (with their combining marks), a run of digits, or one other visible character. Words are
+found by offsets in the untouched text, so a word means the same to a WordPiece student and a SentencePiece teacher.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ def first_tokens(words: Offsets, tokens: Offsets) -> NDArray[np.int64]:
         Shape (n_words,). -1 where the tokenizer made no token of that character, or where the window ends before it.
         Several words share a token when the tokenizer glues them.
     """
-    if len(tokens) == 0:
+    # Byte-level tokenizers that trim offsets make an empty token of a space, at the very place where a word starts.
+    visible = np.flatnonzero(tokens[:, 1] > tokens[:, 0])
+    if len(visible) == 0:
         return np.full(len(words), -1, dtype=np.int64)
+    starts = tokens[visible, 0]
     # The last token that starts at or before the word; byte-level tokenizers cut one character into several tokens
     # of equal offsets, of which the first is wanted.
-    last = np.searchsorted(tokens[:, 0], words[:, 0], side="right") - 1
-    start = tokens[np.maximum(last, 0), 0]
-    first = np.searchsorted(tokens[:, 0], start, side="left")
-    covered = (last >= 0) & (tokens[first, 1] > words[:, 0])
-    return np.where(covered, first, -1)
+    last = np.searchsorted(starts, words[:, 0], side="right") - 1
+    first = np.searchsorted(starts, starts[np.maximum(last, 0)], side="left")
+    covered = (last >= 0) & (tokens[visible[first], 1] > words[:, 0])
+    return np.where(covered, visible[first], -1)

@@ -1,0 +1,143 @@
+"""A student's folder: which files it holds, and what each must say before anything is run.
+
+Every failure is a `ModelError` of one line: the file, the cause, the way out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from carabin.tagging import labels_of
+
+if TYPE_CHECKING:
+    from carabin.reader import TextReader
+
+LONGEST_WINDOW = 65_536
+"""Tokens; transformers writes 1e30 as `model_max_length` when it knows none."""
+
+SHIPPED = Path(__file__).parent / "students"
+"""Students inside the installed package."""
+
+
+class ModelError(ValueError):
+    """A folder that is not a student this version can run; the message says which file and why."""
+
+
+def shipped_students() -> list[str]:
+    """Return the names of the students inside the package, sorted."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
+
+
+def find_student(model: Path | str | None) -> Path:
+    """Return a student's folder, from a path, the name of a shipped one, or None for the shipped default.
+
+    Raises:
+        ModelError: there is no such student; the message lists those there are.
+    """
+    names = shipped_students()
+    if model is None:
+        if not names:
+            raise ModelError(
+                "no student is shipped inside this installation; name a student's folder, --model DIR "
+                "(it holds config.json, tokenizer.json and onnx/)"
+            )
+        return SHIPPED / names[0]
+    if Path(model).is_dir():
+        return Path(model)
+    if str(model) in names:
+        return SHIPPED / str(model)
+    shipped = f"shipped students: {', '.join(names)}" if names else "no student is shipped inside this installation"
+    raise ModelError(f"{model}: no such folder, and no shipped student of that name ({shipped})")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return a JSON file that holds an object. Raises ModelError: missing, unreadable, or not JSON."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file; is '{path.parent}' a student's folder?") from None
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        cause = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        raise ModelError(f"{path}: not JSON ({cause}); fetch the student again") from None
+    if not isinstance(record, dict):
+        raise ModelError(f"{path}: not a JSON object; fetch the student again")
+    return record
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return a student's config.json. Raises ModelError: missing or not JSON."""
+    return read_object(folder / "config.json")
+
+
+def config_tags(config: dict[str, Any], folder: Path) -> tuple[str, ...]:
+    """Return the output tags in order, from `id2label`. Raises ModelError: missing, or not BIO."""
+    path = folder / "config.json"
+    names = config.get("id2label")
+    if not isinstance(names, dict) or not names:
+        raise ModelError(f"{path}: no 'id2label': not a model that tags words")
+    tags = tuple(names.get(str(number)) for number in range(len(names)))
+    if not all(isinstance(tag, str) for tag in tags):
+        raise ModelError(f"{path}: 'id2label' does not name every output from 0 to {len(names) - 1}")
+    try:
+        labels = labels_of(tags)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from None
+    if not labels or "" in labels or len(set(labels)) < len(labels):
+        raise ModelError(f"{path}: 'id2label' holds no label, an empty one or the same twice")
+    return tags
+
+
+def load_reader(folder: Path) -> TextReader:
+    """Return the reader of a student's folder: tokenizer.json, window from tokenizer_config.json's model_max_length.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the window is missing, absurd, or longer than the model's.
+    """
+    from tokenizers import Tokenizer
+
+    from carabin.reader import TextReader
+
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; a student's folder holds its tokenizer")
+    window = _window(folder)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises bare Exception, with where the JSON went wrong
+        raise ModelError(f"{path}: not a tokenizer ({str(error).splitlines()[0]}); fetch the student again") from None
+    try:
+        return TextReader(tokenizer, window)
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def _window(folder: Path) -> int:
+    path = folder / "tokenizer_config.json"
+    length = read_object(path).get("model_max_length")
+    if not isinstance(length, int | float) or isinstance(length, bool) or not 0 < length <= LONGEST_WINDOW:
+        raise ModelError(f"{path}: 'model_max_length' is {length!r}; write the tokens the model reads at once, as 512")
+    config = folder / "config.json"
+    positions = read_object(config).get("max_position_embeddings") if config.is_file() else None
+    if isinstance(positions, int) and length > positions:
+        raise ModelError(f"{path}: 'model_max_length' is {length}, but config.json has {positions} positions")
+    return int(length)
+
+
+def student_name(config: dict[str, Any], folder: Path) -> str:
+    """Return how a student is called in what it annotates; a path of the machine that trained it is no name."""
+    name = config.get("_name_or_path")
+    if isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
+        return name
+    return folder.resolve().name
+
+
+def file_digest(path: Path) -> str:
+    """Return the first 12 hexadecimal digits of a file's SHA-256: a student's version."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
