@@ -1,0 +1,1 @@
+"""Evaluation: a checkpoint or an ONNX folder in, metrics.json out."""
