@@ -13,8 +13,8 @@ from zoo.synthesis.markup import Concept, MarkupError, Node, NounPhrase, parse, 
 
 HERE = Path(__file__).parent
 SPLITS = ("train", "dev", "test", "transfer")
-SEXES = ("F", "M", "MF")
-STATES = ("fever", "tachycardia", "hypoxia", "hypotension", "hypertension", "bradycardia", "hypothermia")
+SEXES = ("F", "M", "MF", "FFM", "MMF")
+STATES = ("fever", "tachycardia", "hypoxia", "hypotension", "hypertension", "bradycardia", "hypothermia", "smoker")
 ADMISSIONS = ("urgences", "programmée", "transfert", "adressé")
 LAB = re.compile(r"(?P<name>.+?): (?P<low>\d+(?:,\d+)?)-(?P<high>\d+(?:,\d+)?)(?: (?P<unit>.+))?\Z")
 
@@ -89,6 +89,7 @@ class Scenario:
     age: tuple[float, float]
     """Range of ages at admission, in years."""
     sex: str
+    """Letters to draw among: "FFM" is two women for one man."""
     stay: tuple[int, int]
     """Range of lengths of stay, in days."""
     admission: str

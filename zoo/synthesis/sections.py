@@ -51,7 +51,12 @@ def write_lifestyle(case: Case) -> None:
         case.say("lifestyle_child")
         return
     old = case.years >= 65
-    case.chain((partial(case.say, "lifestyle_old" if old else "lifestyle"), partial(case.say, "tobacco")))
+    habit = "smoker" if "smoker" in case.scenario.state else "tobacco"
+    if any(item.key == "alcool" for item in case.antecedents):
+        habit = "drinker"
+    elif any(item.key == "bpco" for item in case.antecedents):
+        habit = "smoker"
+    case.chain((partial(case.say, "lifestyle_old" if old else "lifestyle"), partial(case.say, habit)))
 
 
 def set_prescription(case: Case, line: Prescription) -> None:
