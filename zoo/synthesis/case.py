@@ -142,6 +142,7 @@ class Case:
         words = ("[garçon](LIVB)", "[fille](LIVB)") if self.child else ("[homme](LIVB)", "[femme](LIVB)")
         slots["hom"] = parse(f"<{words[0]}|{words[1]}>")
         slots["unhom"] = parse(f"<un {words[0]}|une {words[1]}>")
+        slots["s1"], slots["s2"] = self.rng.sample(scenario.symptoms, 2)
         slots["dx"] = scenario.diagnosis
         slots["dxl"] = Concept(scenario.diagnosis.forms[:1])
         slots["specialist"] = scenario.specialist
