@@ -37,7 +37,7 @@ class Corpus:
     revision: str | None = None
     """Full commit for `hub`; sha256 of the archive for `archive`; generator version for `synthetic`."""
     generated_by: tuple[str, ...] = ()
-    """Models that wrote any of its text or labels; each must be a teacher id the gate knows or the verdict is refused."""
+    """Models that wrote any of its text or labels: teacher ids, each judged by the gate; an unknown one is refused."""
     upstream: LicenceEvidence | None = None
     """The upstream publisher's own clause, where a copy is tagged more strictly than its source."""
     redistributable: bool = False

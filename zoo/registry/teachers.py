@@ -57,6 +57,8 @@ class Teacher:
             require(self.architecture is not None and self.tokenizer is not None, "a trained teacher has a shape")
             require(self.training is not None, "a trained teacher has a [training] section")
             require(self.licence is None, "a trained teacher's licence is that of its corpora: leave [licence] out")
+            outside = self.hub_id is not None or self.revision is not None or bool(self.output_terms)
+            require(not outside, "a trained teacher comes from no one: leave hub_id, revision and output_terms out")
         else:
             require(self.licence is not None, "[licence] is missing")
             require(self.kind == "endpoint" or self.hub_id is not None, "hub_id is missing")
