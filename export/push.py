@@ -1,0 +1,284 @@
+"""Publish a finished repository folder on the Hugging Face Hub, in one commit, or in none if nothing changed.
+
+    python -m export.push --repository runs/bert-small/local/seed-0/repository --to org/name --dry-run
+
+1. Check the folder: metrics, licence verdict, parity, card, manifest (`export.push_checks`).
+2. Compare it with what the Hub holds, by hash.
+3. Print the plan; `--dry-run` stops here and sends nothing.
+4. Create the repository if need be, and commit what differs: files added, updated, and stale ones deleted.
+5. Compare again: what the Hub now holds must be the folder.
+
+`HF_ENDPOINT` chooses another Hub, `HF_TOKEN` the account. Exit code 2: refused; 1: the Hub failed.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import httpx2
+import typer
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import validate_repo_id
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from export.push_checks import (
+    MANIFEST,
+    PublishableRepository,
+    PublishError,
+    check_publishable,
+    hash_git_blob,
+    list_files,
+    read_publishable,
+)
+from zoo.runs import hash_file
+
+__all__ = ["PublishError", "PushPlan", "PushResult", "check_publishable", "plan_push", "push"]
+
+HUB_FILE = ".gitattributes"
+"""The file that the Hub itself puts in a new repository; it stays."""
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """What a push does to one file: `add`, `update`, `delete`, or leave it `unchanged`."""
+
+    path: str
+    size: int
+    action: str
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """How a folder differs from a repository of the Hub."""
+
+    repo_id: str
+    endpoint: str
+    parent: str | None
+    """Commit that the comparison was made with, None when the repository does not exist yet."""
+    private: bool | None
+    """Whether the repository is private, None when it does not exist yet."""
+    files: tuple[PlannedFile, ...]
+
+    @property
+    def changes(self) -> tuple[PlannedFile, ...]:
+        """The files that differ."""
+        return tuple(file for file in self.files if file.action != "unchanged")
+
+    @property
+    def url(self) -> str:
+        """The repository's page."""
+        return f"{self.endpoint}/{self.repo_id}"
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What a push did."""
+
+    plan: PushPlan
+    commit: str | None
+    """The new commit, None when nothing differed or for a dry run."""
+
+
+def plan_push(folder: Path, api: HfApi, repo_id: str) -> PushPlan:
+    """Compare a folder with a model repository. Only reads.
+
+    Args:
+        folder: A publishable repository.
+        api: The client of the Hub.
+        repo_id: `namespace/name`; the repository may be missing.
+
+    Raises:
+        PublishError: The repository holds files that no push of Carabin put there.
+        HfHubHTTPError: The Hub failed.
+    """
+    try:
+        info = api.model_info(repo_id)
+    except RepositoryNotFoundError:
+        files = tuple(PlannedFile(name, (folder / name).stat().st_size, "add") for name in list_files(folder))
+        return PushPlan(repo_id, api.endpoint, None, None, files)
+    tree = api.list_repo_tree(repo_id, recursive=True, revision=info.sha)
+    remote = {entry.path: entry for entry in tree if isinstance(entry, RepoFile) and entry.path != HUB_FILE}
+    planned = []
+    for name in list_files(folder):
+        path = folder / name
+        action = "add" if name not in remote else "unchanged" if is_same(path, remote[name]) else "update"
+        planned.append(PlannedFile(name, path.stat().st_size, action))
+    kept = {file.path for file in planned}
+    stale = [PlannedFile(name, entry.size, "delete") for name, entry in sorted(remote.items()) if name not in kept]
+    if stale and MANIFEST not in remote:
+        raise PublishError(
+            f"{repo_id}: holds {stale[0].path}, and no {MANIFEST}, so it is not a repository that Carabin publishes; "
+            "choose another name, or delete that file there"
+        )
+    return PushPlan(repo_id, api.endpoint, info.sha, bool(info.private), (*planned, *stale))
+
+
+def is_same(path: Path, remote: RepoFile) -> bool:
+    """Tell whether a local file is the one the Hub holds: by sha256 for LFS, by git's SHA-1 for a small file."""
+    if path.stat().st_size != remote.size:
+        return False
+    return hash_file(path) == remote.lfs.sha256 if remote.lfs else hash_git_blob(path) == remote.blob_id
+
+
+def check_target(repo_id: str) -> None:
+    """Refuse a repository id that is malformed or has no namespace."""
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise PublishError(f"{repo_id!r}: not a repository id ({error}); give organisation/name") from error
+    if "/" not in repo_id:
+        raise PublishError(f"{repo_id!r}: has no namespace; give organisation/name")
+
+
+def check_visibility(repository: PublishableRepository, plan: PushPlan, private: bool) -> None:
+    """Refuse to show to everyone what must be, or was asked to be, private."""
+    if repository.must_be_private and not private:
+        raise PublishError(
+            f"{repository.folder}: the licence verdict is research-only; give --private, or train on open sources"
+        )
+    if private and plan.private is False:
+        raise PublishError(
+            f"{plan.url}: is public, the push must be private; make it private in its settings, or choose another name"
+        )
+
+
+def find_tag(api: HfApi, plan: PushPlan, tag: str) -> str | None:
+    """Return the commit that a tag names.
+
+    Raises:
+        PublishError: The tag exists and does not name what would be published: a release never changes.
+    """
+    if plan.parent is None:
+        return None
+    commits = {found.name: found.target_commit for found in api.list_repo_refs(plan.repo_id).tags}
+    if tag in commits and (plan.changes or commits[tag] != plan.parent):
+        raise PublishError(f"{plan.url}: the tag {tag} exists and names other files; give another --revision-tag")
+    return commits.get(tag)
+
+
+def push(
+    folder: Path,
+    repo_id: str,
+    *,
+    api: HfApi | None = None,
+    dry_run: bool = False,
+    private: bool = False,
+    revision_tag: str | None = None,
+    console: Console | None = None,
+) -> PushResult:
+    """Publish a folder as the whole content of a model repository.
+
+    Args:
+        folder: A publishable repository.
+        repo_id: `namespace/name`.
+        api: The client of the Hub; by default one for `HF_ENDPOINT` and `HF_TOKEN`.
+        dry_run: Only print what would be done.
+        private: Create the repository private, and refuse a public one.
+        revision_tag: Tag to put on the published commit.
+        console: Where to print the plan.
+
+    Raises:
+        PublishError: The folder must not be published there.
+        HfHubHTTPError: The Hub failed; nothing was committed.
+    """
+    api, console = api or HfApi(), console or Console()
+    check_target(repo_id)
+    repository = read_publishable(folder)
+    plan = plan_push(folder, api, repo_id)
+    check_visibility(repository, plan, private)
+    tagged = find_tag(api, plan, revision_tag) if revision_tag else None
+    print_plan(console, plan, repository)
+    if dry_run:
+        console.print("dry run: nothing was sent", highlight=False)
+        return PushResult(plan, None)
+    if plan.parent is None:
+        api.create_repo(repo_id, private=private or None, exist_ok=True)
+        plan = plan_push(folder, api, repo_id)
+        check_visibility(repository, plan, private)
+    commit = commit_changes(api, plan, repository) if plan.changes else None
+    if revision_tag and not tagged:
+        api.create_tag(repo_id, tag=revision_tag, revision=commit or plan.parent)
+    return PushResult(plan, commit)
+
+
+def commit_changes(api: HfApi, plan: PushPlan, repository: PublishableRepository) -> str:
+    """Send every change in one commit, and check that the Hub then holds the folder."""
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        CommitOperationDelete(file.path)
+        if file.action == "delete"
+        else CommitOperationAdd(file.path, repository.folder / file.path)
+        for file in plan.changes
+    ]
+    name = repository.student or plan.repo_id.split("/")[1]
+    try:
+        committed = api.create_commit(
+            plan.repo_id,
+            operations,
+            commit_message=f"Publish {name}: {repository.headline}",
+            commit_description=f"licence verdict: {repository.verdict}\nmanifest sha256: {repository.manifest_sha256}",
+            parent_commit=plan.parent,
+        )
+    except HfHubHTTPError as error:
+        if error.response.status_code == 412:
+            raise PublishError(f"{plan.url}: someone else committed meanwhile; push again") from error
+        raise
+    left = plan_push(repository.folder, api, plan.repo_id).changes
+    if left:
+        raise OSError(f"{plan.url}: {left[0].path} is not what was sent; look at the repository, then push again")
+    return committed.oid
+
+
+def print_plan(console: Console, plan: PushPlan, repository: PublishableRepository) -> None:
+    """Print where the push goes, with which verdict, and what it does to each file."""
+    visibility = "new" if plan.private is None else "private" if plan.private else "public"
+    console.print(f"target   {plan.url} ({visibility})", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"verdict  {repository.verdict}", highlight=False)
+    console.print(f"metric   {repository.headline}", highlight=False)
+    table = Table("file", "size", "action", box=None)
+    table.columns[1].justify = "right"
+    table.columns[0].overflow = "fold"
+    for file in plan.files:
+        table.add_row(file.path, decimal(file.size), file.action)
+    console.print(table, highlight=False)
+
+
+@app.command()
+def main(
+    repository: Annotated[Path, typer.Option(help="Folder of the finished repository.")],
+    to: Annotated[str, typer.Option(help="Where to publish: organisation/name.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and send nothing.")] = False,
+    revision_tag: Annotated[str | None, typer.Option(help="Tag for the published commit, such as v1.0.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Publish to a private repository only.")] = False,
+) -> None:
+    """Publish a finished repository folder on the Hub, in one commit."""
+    console = Console()
+    try:
+        result = push(repository, to, dry_run=dry_run, private=private, revision_tag=revision_tag, console=console)
+    except PublishError as error:
+        stop("refused", error, 2)
+    except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as error:
+        # HfHubHTTPError and offline mode are OSError; the client raises ValueError for a card that the Hub refuses
+        # and RuntimeError for a failed LFS upload.
+        stop(f"push to {to} failed", error, 1)
+    if result.commit:
+        console.print(f"published {result.plan.url}/tree/{result.commit}", soft_wrap=True, highlight=False)
+    elif not dry_run:
+        console.print(f"nothing to do: {result.plan.url} is up to date", soft_wrap=True, highlight=False)
+
+
+def stop(what: str, error: Exception, code: int) -> NoReturn:
+    """Print an error on one line of stderr and exit."""
+    causes = [str(error), *([str(error.__cause__)] if isinstance(error, RuntimeError) and error.__cause__ else [])]
+    line = " ".join(f"{what}: {': '.join(causes)}".split())
+    Console(stderr=True).print(line, soft_wrap=True, highlight=False, markup=False)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()
