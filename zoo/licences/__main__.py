@@ -81,26 +81,34 @@ def _print_recipes(console: Console, registry: Registry) -> bool:
 
 
 def _print_teachers(console: Console, registry: Registry) -> None:
-    table = _table("Teachers, by themselves", "teacher", "weights", "outputs", "pseudo-labels", "licence", "what binds")
+    columns = ("teacher", "today", "weights, once pinned", "outputs, once pinned", "licence", "what binds today")
+    table = _table("Teachers, by themselves", *columns)
     for teacher_id in registry.teacher_ids():
         teacher = registry.teacher(teacher_id)
-        weights, outputs, labels = (
-            judge_teacher(teacher, (method,)) for method in ("weights", "logits", "pseudo-labels")
-        )
-        levels = [_level(verdict.level) for verdict in (weights, outputs, labels)]
-        spdx = teacher.licence.spdx if teacher.licence else "that of its corpora"
-        table.add_row(teacher_id, *levels, escape(spdx), escape(_causes(outputs)))
+        today = judge_teacher(teacher, ("logits",))
+        if teacher.licence is None:
+            table.add_row(teacher_id, _level(today.level), "", "", "that of its corpora", escape(_causes(today)))
+            continue
+        weights = judge_teacher(teacher, ("weights",)).of_licence_alone()
+        levels = [_level(verdict.level) for verdict in (today, weights, today.of_licence_alone())]
+        table.add_row(teacher_id, *levels, escape(teacher.licence.spdx), escape(_causes(today)))
     console.print(table)
 
 
 def _print_corpora(console: Console, registry: Registry) -> None:
-    table = _table("Corpora, by themselves", "corpus", "to learn from", "by upstream", "licence", "what binds")
+    columns = ("corpus", "today", "once pinned", "by upstream", "licence", "what binds today")
+    table = _table("Corpora, to learn from", *columns)
     for corpus_id in registry.corpus_ids():
         corpus = registry.corpus(corpus_id)
         verdict = judge_corpus(registry, corpus)
         upstream = _level(judge_corpus(registry, corpus, upstream=True).level) if corpus.upstream else ""
-        table.add_row(corpus_id, _level(verdict.level), upstream, escape(corpus.licence.spdx), escape(_causes(verdict)))
+        levels = (_level(verdict.level), _level(verdict.of_licence_alone().level), upstream)
+        table.add_row(corpus_id, *levels, escape(corpus.licence.spdx), escape(_causes(verdict)))
     console.print(table)
+    console.print("To pin one, after reading it (dataset_info for a corpus), and write the answer as its revision:")
+    console.print(
+        """  python -c "from huggingface_hub import HfApi; print(HfApi().model_info('HUB_ID').sha)\"""", markup=False
+    )
 
 
 def _print_reasoning(console: Console, registry: Registry, student_id: str, profile_id: str | None) -> bool:

@@ -53,6 +53,10 @@ class Verdict:
         level = strictest(*(reason.level for reason in found))
         return cls(subject, level, found, tuple(dict.fromkeys(o for reason in found for o in reason.obligations)))
 
+    def of_licence_alone(self) -> Verdict:
+        """Return what the verdict would be if nothing but licences counted: every revision pinned, every file known."""
+        return Verdict.of(self.subject, (reason for reason in self.reasons if reason.spdx))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain lists and strings, for `lineage.json` and the card."""
         return {

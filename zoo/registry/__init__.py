@@ -6,6 +6,7 @@ Adding an entry is adding a file: `models/<student>/student.toml`, `models/teach
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,9 @@ class Registry:
     @staticmethod
     def _find(path: Path, kind: str, entry_id: str, known: list[str]) -> Path:
         if entry_id not in known:
-            raise DeclarationError(f"unknown {kind} '{entry_id}'; add {path} or use one of: {', '.join(known)}")
+            near = difflib.get_close_matches(entry_id, known, n=3, cutoff=0.5) or known[:8]
+            hint = f"use one of the {len(known)}, such as: {', '.join(near)}" if near else "there is none yet"
+            raise DeclarationError(f"unknown {kind} '{entry_id}'; add {path}, or {hint}")
         return path
 
     @staticmethod
