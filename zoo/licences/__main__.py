@@ -89,8 +89,8 @@ def _print_teachers(console: Console, registry: Registry) -> None:
         if teacher.licence is None:
             table.add_row(teacher_id, _level(today.level), "", "", "that of its corpora", escape(_causes(today)))
             continue
-        weights = judge_teacher(teacher, ("weights",)).of_licence_alone()
-        levels = [_level(verdict.level) for verdict in (today, weights, today.of_licence_alone())]
+        weights = judge_teacher(teacher, ("weights",)).once_pinned()
+        levels = [_level(verdict.level) for verdict in (today, weights, today.once_pinned())]
         table.add_row(teacher_id, *levels, escape(teacher.licence.spdx), escape(_causes(today)))
     console.print(table)
 
@@ -102,7 +102,7 @@ def _print_corpora(console: Console, registry: Registry) -> None:
         corpus = registry.corpus(corpus_id)
         verdict = judge_corpus(registry, corpus)
         upstream = _level(judge_corpus(registry, corpus, upstream=True).level) if corpus.upstream else ""
-        levels = (_level(verdict.level), _level(verdict.of_licence_alone().level), upstream)
+        levels = (_level(verdict.level), _level(verdict.once_pinned().level), upstream)
         table.add_row(corpus_id, *levels, escape(corpus.licence.spdx), escape(_causes(verdict)))
     console.print(table)
     console.print("To pin one, after reading it (dataset_info for a corpus), and write the answer as its revision:")

@@ -169,7 +169,9 @@ def _pin_reasons(subject: str, corpus: Corpus) -> Iterator[Reason]:
     if corpus.source == "hub" and not FULL_COMMIT.fullmatch(revision):
         yield _unpinned(subject, "dataset", corpus.hub_id, corpus.revision)
     if corpus.source == "archive" and not SHA256.fullmatch(revision):
-        yield _refusal(subject, "archive not pinned by its sha256", "write the archive's sha256 as its revision")
+        yield _refusal(
+            subject, "archive not pinned by its sha256", "write the archive's sha256 as its revision", pin=True
+        )
     if corpus.source == "synthetic" and not revision.strip():
         yield _refusal(subject, "generator version not given", "write the generator's version as its revision")
 
@@ -202,8 +204,8 @@ def _unpinned(subject: str, kind: Literal["model", "dataset"], hub_id: str | Non
     if hub_id:
         code = f"from huggingface_hub import HfApi; print(HfApi().{kind}_info('{hub_id}').sha)"
         hint = f'pin it, after reading it: python -c "{code}" prints the commit'
-    return _refusal(subject, f"revision not pinned: {said}", hint)
+    return _refusal(subject, f"revision not pinned: {said}", hint, pin=True)
 
 
-def _refusal(subject: str, why: str, way_out: str) -> Reason:
-    return Reason(subject, "refused", "", "", "", why, way_out)
+def _refusal(subject: str, why: str, way_out: str, pin: bool = False) -> Reason:
+    return Reason(subject, "refused", "", "", "", why, way_out, pin=pin)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoo.licences.policy import LEVELS, strictest
@@ -27,7 +27,9 @@ class Reason:
     read_at: str
     why: str
     way_out: str = ""
-    obligations: tuple[str, ...] = field(default=(), repr=False)
+    obligations: tuple[str, ...] = ()
+    pin: bool = False
+    """The fault is a missing or floating revision, which anyone with network can mend."""
 
     def __str__(self) -> str:
         quoted = textwrap.shorten(self.clause, 160, placeholder=" …")
@@ -53,9 +55,9 @@ class Verdict:
         level = strictest(*(reason.level for reason in found))
         return cls(subject, level, found, tuple(dict.fromkeys(o for reason in found for o in reason.obligations)))
 
-    def of_licence_alone(self) -> Verdict:
-        """Return what the verdict would be if nothing but licences counted: every revision pinned, every file known."""
-        return Verdict.of(self.subject, (reason for reason in self.reasons if reason.spdx))
+    def once_pinned(self) -> Verdict:
+        """Return what the verdict would be if every revision were pinned."""
+        return Verdict.of(self.subject, (reason for reason in self.reasons if not reason.pin))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain lists and strings, for `lineage.json` and the card."""

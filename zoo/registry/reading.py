@@ -65,8 +65,8 @@ def read_front_matter(path: Path) -> tuple[dict[str, Any], str]:
 def build(kind: type[T], values: dict[str, Any], path: Path) -> T:
     """Return kind(**values), checked field by field.
 
-    Through JSON, which is where pydantic can be strict about numbers and text (no "5" for 5) and still take a list for a
-    tuple and a written date for a date.
+    Through JSON, which is where pydantic can be strict about numbers and text (no "5" for 5) and still take a list for
+    a tuple and a written date for a date.
 
     Raises:
         DeclarationError: one line that names the file, each key at fault and why.
