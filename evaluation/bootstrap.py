@@ -1,8 +1,8 @@
 """Percentile bootstrap over documents (Efron and Tibshirani, 1993, chapter 13), from each document's counts.
 
 The document is drawn, not the entity: entities of one document stand or fall together, and drawing them one by one
-would give intervals that are too narrow. With few documents (QUAERO EMEA's test has 15) the interval is itself uncertain, so
-every result carries its unit and its n.
+would give intervals that are too narrow. With few documents (QUAERO EMEA's test has 15) the interval is itself
+uncertain, so every result carries its unit and its n.
 """
 
 from __future__ import annotations

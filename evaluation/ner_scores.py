@@ -6,8 +6,8 @@
 
 Both match one to one: a gold entity is found once at most, so predicting it twice, or in two halves, costs precision.
 Overlap matching pairs the exact matches first, then goes from left to right, each prediction taking the first gold
-entity still free. For entities that do not overlap among themselves that finds the largest possible number of pairs, and
-overlap never scores below exact.
+entity still free. For entities that do not overlap among themselves that finds the largest possible number of pairs,
+and overlap never scores below exact.
 
 Gold that nests is flattened to its outermost entities by the caller, who reports how many it dropped.
 

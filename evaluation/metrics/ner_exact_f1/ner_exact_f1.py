@@ -1,4 +1,4 @@
-"""`ner_exact_f1`, a Hugging Face `evaluate` module: entity F1, where right means same start, same end, same label.
+"""`ner_exact_f1`, an `evaluate` module: entity F1, where right means same start, same end, same label.
 
 Loads with no network, from the repository's root (which must be on sys.path, as it is for `python -m` and pytest):
 

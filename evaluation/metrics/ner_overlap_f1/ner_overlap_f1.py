@@ -1,4 +1,4 @@
-"""`ner_overlap_f1`, a Hugging Face `evaluate` module: entity F1, where right means same label and a code point in common.
+"""`ner_overlap_f1`, an `evaluate` module: entity F1, where right means same label and a code point in common.
 
 Loads with no network, from the repository's root (which must be on sys.path, as it is for `python -m` and pytest):
 
