@@ -13,6 +13,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, NoReturn
 
 import httpx2
@@ -23,6 +24,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Table
 
 from export.push_checks import (
@@ -244,7 +246,7 @@ def print_plan(console: Console, plan: PushPlan, repository: PublishableReposito
     table.columns[1].justify = "right"
     table.columns[0].overflow = "fold"
     for file in plan.files:
-        table.add_row(file.path, decimal(file.size), file.action)
+        table.add_row(escape(file.path), decimal(file.size), file.action)
     console.print(table, highlight=False)
 
 
@@ -257,26 +259,41 @@ def main(
     private: Annotated[bool, typer.Option("--private", help="Publish to a private repository only.")] = False,
 ) -> None:
     """Publish a finished repository folder on the Hub, in one commit."""
-    console = Console()
+    console, api = Console(), HfApi()
     try:
-        result = push(repository, to, dry_run=dry_run, private=private, revision_tag=revision_tag, console=console)
+        result = push(
+            repository, to, api=api, dry_run=dry_run, private=private, revision_tag=revision_tag, console=console
+        )
     except PublishError as error:
-        stop("refused", error, 2)
+        stop(f"refused: {error}", 2)
     except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as error:
         # HfHubHTTPError and offline mode are OSError; the client raises ValueError for a card that the Hub refuses
         # and RuntimeError for a failed LFS upload.
-        stop(f"push to {to} failed", error, 1)
+        stop(f"push to {api.endpoint}/{to} failed: {explain_failure(error)}", 1)
     if result.commit:
         console.print(f"published {result.plan.url}/tree/{result.commit}", soft_wrap=True, highlight=False)
     elif not dry_run:
         console.print(f"nothing to do: {result.plan.url} is up to date", soft_wrap=True, highlight=False)
 
 
-def stop(what: str, error: Exception, code: int) -> NoReturn:
+def explain_failure(error: Exception) -> str:
+    """Return the cause of a failed push and the way out."""
+    if isinstance(error, RuntimeError) and error.__cause__:
+        return f"{error} {error.__cause__}; push again"
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code
+        way_out = "check that HF_TOKEN may write there" if status in (401, 403, 404) else "push again later"
+        return f"{error.server_message or error} (HTTP {status}); {way_out}"
+    if isinstance(error, httpx2.HTTPError | ConnectionError):
+        return f"{error}; check HF_ENDPOINT and the network"
+    if isinstance(error, ValueError):
+        return f"{shorten(str(error), 400)}; correct the card's metadata, render and export again"
+    return f"{error}; push again"
+
+
+def stop(message: str, code: int) -> NoReturn:
     """Print an error on one line of stderr and exit."""
-    causes = [str(error), *([str(error.__cause__)] if isinstance(error, RuntimeError) and error.__cause__ else [])]
-    line = " ".join(f"{what}: {': '.join(causes)}".split())
-    Console(stderr=True).print(line, soft_wrap=True, highlight=False, markup=False)
+    Console(stderr=True).print(" ".join(message.split()), soft_wrap=True, highlight=False, markup=False)
     raise typer.Exit(code)
 
 

@@ -76,8 +76,8 @@ def read_publishable(folder: Path) -> PublishableRepository:
         if not (folder / name).is_file():
             raise PublishError(f"{folder}: {name} is missing; run the export again, to its end")
     files = list_files(folder)
-    refuse_pickles(folder, files)
     check_manifest(folder, files)
+    refuse_pickles(folder, files)
     lineage = read_object(folder, "lineage.json", "render the card again")
     if lineage.get("card_sha256") != hash_file(folder / CARD):
         raise PublishError(f"{folder / CARD}: stale, it is not the card rendered from this run; render the card again")
@@ -128,11 +128,17 @@ def refuse_pickles(folder: Path, names: list[str]) -> None:
     """Refuse files that run code when they are loaded, whatever their name."""
     for name in names:
         with (folder / name).open("rb") as file:
-            start = file.read(2)
-        # Pickle protocols 2 to 5 start with 0x80 and their number; torch.save writes a zip.
-        is_pickle = len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
-        if name.endswith(PICKLE_SUFFIXES) or is_pickle or start == b"PK":
+            start = file.read(9)
+        if name.endswith(PICKLE_SUFFIXES) or looks_like_pickle(name, start):
             raise PublishError(f"{folder / name}: a pickle or an archive, which can run code; publish safetensors only")
+
+
+def looks_like_pickle(name: str, start: bytes) -> bool:
+    """Tell from the first 9 bytes whether a file is a pickle (protocols 2 to 5) or a zip, which torch.save writes."""
+    if name.endswith(".safetensors"):
+        # It starts with the length of its JSON header, which may happen to spell a pickle's or a zip's first bytes.
+        return start[8:9] != b"{"
+    return start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"))
 
 
 def check_manifest(folder: Path, names: list[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from export.push import PublishError, app, check_publishable
+from export.push_checks import looks_like_pickle
 from tests.export.repository_fixture import build_repository, edit_json, seal, write_manifest
 from tests.hub.loopback import LoopbackHub
 
@@ -136,10 +137,13 @@ def test_a_failed_upload_is_a_failed_push(hub: LoopbackHub, folder: Path) -> Non
     """A publish step that swallows its failure lets a release believe it happened; the next try must complete it."""
     hub.fail_once("POST", "/commit/", 500)
     assert run_push(hub, folder).returncode == 1
-    hub.fail_once("POST", "/objects/batch", 400)
-    failed = run_push(hub, folder)
-    assert failed.returncode == 1
-    assert len(failed.stderr.strip().splitlines()) == 1, failed.stderr
+    for method, path in (("POST", "/objects/batch"), ("PUT", "/_lfs/")):
+        shutil.rmtree(hub.state.store.root / "lfs")
+        (hub.state.store.root / "lfs").mkdir()
+        hub.fail_once(method, path, 400)
+        failed = run_push(hub, folder)
+        assert failed.returncode == 1
+        assert len(failed.stderr.strip().splitlines()) == 1, failed.stderr
     assert len(hub.repository(TARGET).main_history) == 1, "a failed push left a commit"
     assert run_push(hub, folder).returncode == 0
     assert len(hub.repository(TARGET).main_history) == 2
@@ -164,9 +168,27 @@ def test_targets_that_are_not_ours(hub: LoopbackHub, folder: Path) -> None:
 
     rights = run_push(hub, folder, HF_TOKEN="hf_bob")
     assert rights.returncode == 2, "bob sees the public repository, and that it is not a student's"
-    assert run_push(hub, folder, to="hospital/third", HF_TOKEN="hf_bob").returncode == 1
-    assert run_push(hub, folder, HF_TOKEN="hf_nobody").returncode == 1
-    assert run_push(hub, folder, HF_HUB_OFFLINE="1").returncode == 1
+
+
+FAILURES = {
+    "no right": ({"HF_TOKEN": "hf_bob"}, "HF_TOKEN may write"),
+    "unknown token": ({"HF_TOKEN": "hf_nobody"}, "HF_TOKEN may write"),
+    "no token": ({"HF_TOKEN": ""}, "HF_TOKEN may write"),
+    "offline": ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE"),
+    "nobody listens": ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "check HF_ENDPOINT"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_hub_that_says_no_is_one_line(name: str, hub: LoopbackHub, folder: Path) -> None:
+    """Exit code 1, the address that was used, the cause and the way out; no traceback, nothing created."""
+    environment, expected = FAILURES[name]
+    failed = run_push(hub, folder, **environment)
+    assert failed.returncode == 1
+    assert expected in failed.stderr
+    assert len(failed.stderr.strip().splitlines()) == 1, failed.stderr
+    assert environment.get("HF_ENDPOINT", hub.url) in failed.stderr
+    assert hub.state.store.repositories == {}
 
 
 def damage(change: Change, *, then: Change = write_manifest) -> Change:
@@ -238,6 +260,10 @@ REFUSALS: dict[str, tuple[Change, str]] = {
     "no file list": (damage(lambda f: edit_json(f / "manifest.json", files=None), then=nothing), 'has no "files"'),
     "pickle by name": (damage(lambda f: (f / "training_args.bin").write_bytes(b"x")), "can run code"),
     "pickle by content": (damage(lambda f: (f / "data.txt").write_bytes(pickle.dumps([1]))), "data.txt: a pickle"),
+    "pickle called safetensors": (
+        damage(lambda f: (f / "model.safetensors").write_bytes(pickle.dumps([1] * 9))),
+        "model.safetensors: a pickle",
+    ),
     "link": (damage(lambda f: (f / "link.txt").symlink_to("/etc/hostname")), "symbolic link"),
     "no weights": (damage(lambda f: (f / "model.safetensors").unlink()), "model.safetensors is missing"),
     "no folder": (damage(shutil.rmtree, then=nothing), "no such folder"),
@@ -270,3 +296,11 @@ def test_bad_targets_are_refused(target: str, folder: Path) -> None:
 def test_a_repository_without_int8_is_fit(tmp_path: Path) -> None:
     """No INT8 file, because the gate refused it, is an honest outcome and must not block the rest."""
     check_publishable(build_repository(tmp_path / "repository", int8=False))
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x4B50])
+def test_weights_may_start_like_a_pickle(length: int) -> None:
+    """A header of 640 or 19,280 bytes spells the first bytes of a pickle or a zip: good weights, not to be refused."""
+    start = length.to_bytes(8, "little") + b"{"
+    assert not looks_like_pickle("model.safetensors", start)
+    assert looks_like_pickle("data.txt", start)

@@ -60,7 +60,8 @@ class LoopbackHub:
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Return the environment of a client of this Hub, with changes for one test."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING_FACE"))}
+        foreign = ("HF_", "HUGGING_FACE", "TRANSFORMERS_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {
             **inherited,
             "HF_ENDPOINT": self.url,
