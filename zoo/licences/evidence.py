@@ -68,9 +68,11 @@ def _is_tag(clause: str, policy: Policy) -> bool:
 
 
 def _fold(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "", name.casefold())
+    return re.sub(r"[^a-z0-9]+", "", name.casefold().removeprefix("licenseref-"))
 
 
 @lru_cache(maxsize=8)
 def _folded_names(policy_names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset({"", *map(_fold, policy_names), *map(_fold, get_spdx_licensing().known_symbols)})
+    known = get_spdx_licensing().known_symbols
+    aliases = (alias for symbol in known.values() for alias in symbol.aliases)
+    return frozenset({"", *map(_fold, (*policy_names, *known, *aliases))})

@@ -44,6 +44,15 @@ def judge_expression(spdx: str, uses: tuple[Use, ...], policy: Policy) -> Ruling
         parsed = _licensing(policy).parse(spdx)
     except (ExpressionError, ExpressionParseError) as error:
         return Ruling("refused", f"'{spdx}' is not an SPDX expression ({' '.join(str(error).split())})")
+    except (
+        IndexError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # what the library does on "()" and its like
+        return Ruling("refused", f"'{' '.join(spdx.split())}' is not an SPDX expression ({type(error).__name__})")
+    if parsed is None:
+        return Ruling("refused", "no licence is named")
     return _judge(parsed, uses, policy)
 
 
