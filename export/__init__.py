@@ -1,0 +1,1 @@
+"""The last stage: a checkpoint in, a publishable repository out: ONNX, INT8 behind a quality gate, card, manifest."""

@@ -1,0 +1,182 @@
+"""The model card: rendered from a run's files, never edited by hand, stale as soon as one of them changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from huggingface_hub import EvalResult, ModelCardData
+
+from export import card_facts
+from zoo.labels import LABEL_SETS
+from zoo.licences import Reason
+from zoo.registry import Student
+
+TEMPLATE = Path(__file__).with_name("card_template.md.jinja")
+OPEN_LICENCE = "apache-2.0"
+LEVEL_MEANINGS = {
+    "open": "free for any use, with the notices and attributions below",
+    "share-alike": "what is made from it must be shared under the same terms as the texts it learned from",
+    "attribution-bound": "usable if the notices its sources ask for are carried on",
+    "research-only": "for non-commercial research only",
+    "evaluation-only": "for evaluation under the user agreements of its corpora only, not to be passed on",
+    "refused": "not to be passed on",
+}
+
+
+class CardError(ValueError):
+    """A card that cannot be rendered; the message names what is missing and which step writes it."""
+
+
+@dataclass(frozen=True)
+class CardInputs:
+    """Everything a card is rendered from."""
+
+    student: Student
+    lineage: Mapping[str, Any]
+    """From `export.lineage`: profile, seed, teacher, corpora, methods, verdict, commit, command."""
+    metrics: Mapping[str, Any]
+    """Role (`student`, `teacher`, `twin`, `int8`) -> metrics of `evaluation.score_ner`; `student` must be there."""
+    frugality: Mapping[str, Any]
+    energy: Mapping[str, Any]
+    """`kwh`, `grams_co2`, `source`, and optionally `stages`, `location`, `hardware`."""
+    parity: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    """Published file -> bytes."""
+
+    def __post_init__(self) -> None:
+        if "student" not in self.metrics or not card_facts.clean_splits(self.metrics["student"]):
+            raise CardError(f"card of '{self.student.id}': no metrics of the student; run evaluation.score_ner first")
+        if missing := {"kwh", "grams_co2", "source"} - self.energy.keys():
+            raise CardError(f"card of '{self.student.id}': energy.json lacks {', '.join(sorted(missing))}")
+        if self.lineage["verdict"]["level"] not in LEVEL_MEANINGS:
+            raise CardError(f"card of '{self.student.id}': no such licence level {self.lineage['verdict']['level']!r}")
+
+
+def render_card(inputs: CardInputs) -> str:
+    """Return the card's text, front matter included. The same inputs give the same bytes."""
+    # Markdown, not HTML: escaping would turn quotes into entities.
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    environment.filters["tojson_fr"] = lambda text: json.dumps(text, ensure_ascii=False)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        front_matter=front_matter(inputs).to_yaml(), **_body(inputs)
+    )
+
+
+def front_matter(inputs: CardInputs) -> ModelCardData:
+    """Return the card's YAML, by the Hub's conventions (https://huggingface.co/docs/hub/model-cards)."""
+    student, lineage, energy = inputs.student, inputs.lineage, inputs.energy
+    teacher, verdict = lineage["teacher"], lineage["verdict"]
+    hub_corpora = list(dict.fromkeys(corpus["hub_id"] for corpus in lineage["corpora"] if corpus.get("hub_id")))
+    is_open = verdict["level"] == "open"
+    return ModelCardData(
+        language="fr",
+        license=OPEN_LICENCE if is_open else "other",
+        license_name=None if is_open else f"carabin-{verdict['level']}",
+        license_link=None if is_open else "LICENSE",
+        library_name="transformers",
+        pipeline_tag="token-classification",
+        # "finetune" is the nearest of the Hub's four relations; the tag `distillation` says what it was.
+        base_model=teacher.get("hub_id"),
+        base_model_relation="finetune" if teacher.get("hub_id") else None,
+        tags=card_tags(student, verdict["level"], lineage["corpora"]),
+        datasets=hub_corpora or None,
+        metrics=["f1", "precision", "recall"],
+        widget=[{"text": text} for text in student.widget] or None,
+        model_name=student.id,
+        eval_results=_eval_results(inputs.metrics["student"]),
+        co2_eq_emissions={
+            "emissions": energy["grams_co2"],
+            "source": energy["source"],
+            "training_type": "distillation, the teacher's share included",
+            "geographical_location": energy.get("location", "unknown"),
+            "hardware_used": energy.get("hardware", "unknown"),
+        },
+    )
+
+
+def card_tags(student: Student, level: str, corpora: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the Hub tags."""
+    tags = [
+        "carabin",
+        "distillation",
+        "medical",
+        "clinical",
+        "french",
+        "ner",
+        student.labels,
+        "onnx",
+        "transformers.js",
+    ]
+    if card_facts.is_synthetic_only(corpora):
+        tags.append("synthetic-data-only")
+    return tags if level == "open" else [*tags, level]
+
+
+def _eval_results(scores: Mapping[str, Any]) -> list[EvalResult]:
+    results = []
+    for name, split in card_facts.clean_splits(scores):
+        for key, title in (("ner_exact_f1", "exact-span micro F1"), ("ner_overlap_f1", "overlap micro F1")):
+            if key not in split:
+                continue
+            score = split[key]
+            results.append(
+                EvalResult(
+                    task_type="token-classification",
+                    task_name="Named entity recognition",
+                    dataset_type=split["corpus"],
+                    dataset_name=name,
+                    dataset_split=name.partition("/")[2] or None,
+                    dataset_revision=split.get("revision"),
+                    metric_type="f1",
+                    metric_name=f"{title} (95 % interval {score['low']:.4f}-{score['high']:.4f}, "
+                    f"{split['documents']} documents)",
+                    metric_value=round(score["value"], 4),
+                )
+            )
+    return results
+
+
+def _body(inputs: CardInputs) -> dict[str, Any]:
+    """Return the template's variables but the front matter."""
+    student, lineage = inputs.student, inputs.lineage
+    first_name, first = card_facts.clean_splits(inputs.metrics["student"])[0]
+    int8, compared = inputs.parity["int8"], inputs.parity["torch_vs_onnx"]
+    return {
+        "student": student,
+        "labels": LABEL_SETS[student.labels],
+        "example": (student.widget or ("Patiente de 67 ans, douleur thoracique.",))[0],
+        "headline": f"{card_facts.interval(first['ner_exact_f1'])} sur {first_name}",
+        "synthetic_only": card_facts.is_synthetic_only(lineage["corpora"]),
+        "privacy": card_facts.privacy_sentence(lineage["corpora"]),
+        "verdict": {**lineage["verdict"], "reasons": [reason_text(one) for one in lineage["verdict"]["reasons"]]},
+        "licence_summary": OPEN_LICENCE if lineage["verdict"]["level"] == "open" else lineage["verdict"]["level"],
+        "licence_paragraph": licence_paragraph(lineage["verdict"]["level"]),
+        **{key: lineage[key] for key in ("profile", "seed", "teacher", "corpora", "methods", "commit", "command")},
+        "splits": card_facts.split_facts(inputs.metrics),
+        "failures": card_facts.failures(inputs.metrics, inputs.parity),
+        "sizes": [(name, f"{size / 1e6:.1f}") for name, size in inputs.sizes.items()],
+        "frugality": card_facts.frugality_rows(inputs.frugality),
+        "energy": inputs.energy,
+        "parity": {
+            "texts": compared["texts"],
+            "difference": f"{compared['max_abs_logit_difference']:.1e}",
+            "tolerance": f"{compared['tolerance']:.0e}",
+        },
+        "int8": {**int8, "sentence": card_facts.int8_sentence(int8)},
+    }
+
+
+def licence_paragraph(level: str) -> str:
+    """Return what the verdict means for whoever takes the student."""
+    name = "Apache-2.0" if level == "open" else f"other (`carabin-{level}`)"
+    return f"Licence of these weights: {name}. The level `{level}` means: {LEVEL_MEANINGS[level]}."
+
+
+def reason_text(reason: str | Mapping[str, Any]) -> str:
+    """Return a reason of the verdict as the licence gate words it."""
+    return reason if isinstance(reason, str) else str(Reason(**{**reason, "obligations": ()}))

@@ -1,0 +1,126 @@
+"""A checkpoint's files, rewritten so that transformers 4 and 5, tokenizers and transformers.js all read them alike.
+
+Transformers 5 writes `tokenizer_class: TokenizersBackend`, a name that transformers 4 does not know. The Bert classes
+would load in both, but they rebuild the normalizer and lower-case the text unless told otherwise in three more keys;
+`PreTrainedTokenizerFast` takes tokenizer.json as it stands in both, so the ids are the ones `tokenizers` itself gives.
+
+Standard library only: the lab calls it, and so may any other environment.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+WEIGHTS = "model.safetensors"
+PUBLISHED = ("config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json")
+"""What `write_publishable` writes, and all that the export environment reads."""
+
+_SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_UNSET_LENGTH = 1 << 20
+"""transformers writes 10^30 for "no limit"; nothing of ours reads a million tokens at once."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be published; the message names the file, the cause and the way out."""
+
+
+def write_publishable(checkpoint: Path, out: Path, name: str) -> None:
+    """Write config.json, model.safetensors, tokenizer.json and tokenizer_config.json of a checkpoint.
+
+    Args:
+        checkpoint: Folder that `save_pretrained` of transformers 5 wrote, model and tokenizer.
+        out: Folder that receives the four files; made if it does not exist.
+        name: The student's id, by which carabin names it in what it writes.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or not a token classifier's.
+    """
+    config = publishable_config(_read(checkpoint / "config.json"), name)
+    settings = publishable_tokenizer_config(_read(checkpoint / "tokenizer_config.json"), config)
+    tokenizer = publishable_tokenizer(_read(checkpoint / "tokenizer.json"))
+    if not (checkpoint / WEIGHTS).is_file():
+        raise CheckpointError(f"{checkpoint / WEIGHTS}: no such file; only safetensors are published, never pickles")
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / "config.json", config)
+    _write(out / "tokenizer_config.json", settings)
+    _write(out / "tokenizer.json", tokenizer)
+    shutil.copyfile(checkpoint / WEIGHTS, out / WEIGHTS)
+
+
+def publishable_config(config: Mapping[str, Any], name: str) -> Json:
+    """Return the config with the student's id for its name, instead of a path of the machine that trained it.
+
+    Raises:
+        CheckpointError: the config is not a token classifier's.
+    """
+    if not config.get("id2label") or not str((config.get("architectures") or [""])[0]).endswith(
+        "ForTokenClassification"
+    ):
+        raise CheckpointError(
+            f"config.json of '{name}': no id2label, or architectures is not …ForTokenClassification; "
+            "save the model that was trained for the task, not its bare encoder"
+        )
+    return {"_name_or_path": name, **{key: value for key, value in config.items() if key != "_name_or_path"}}
+
+
+def publishable_tokenizer_config(settings: Mapping[str, Any], config: Mapping[str, Any]) -> Json:
+    """Return tokenizer settings that both major versions of transformers load.
+
+    Args:
+        settings: tokenizer_config.json as trained.
+        config: The model's config: its `max_position_embeddings` bounds the window.
+
+    Raises:
+        CheckpointError: neither file says how long a window is.
+    """
+    longest = min(
+        settings.get("model_max_length") or _UNSET_LENGTH, config.get("max_position_embeddings") or _UNSET_LENGTH
+    )
+    if longest >= _UNSET_LENGTH:
+        raise CheckpointError(
+            "tokenizer_config.json: model_max_length is not set; carabin cuts its windows by it: save the tokenizer "
+            "with model_max_length = the student's max_tokens"
+        )
+    tokens = {key: _token_text(settings[key]) for key in _SPECIAL_TOKENS if settings.get(key)}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": int(longest),
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": False,
+        **tokens,
+    }
+
+
+def publishable_tokenizer(tokenizer: Mapping[str, Any]) -> Json:
+    """Return the tokenizer without the truncation and padding that a training run may have left switched on.
+
+    Left in, they would cut long documents silently for whoever loads the file with `tokenizers` alone.
+    """
+    return {**tokenizer, "truncation": None, "padding": None}
+
+
+def _token_text(token: str | Mapping[str, Any]) -> str:
+    """Return a special token's text; transformers writes some as objects with an added token's flags."""
+    return token if isinstance(token, str) else str(token["content"])
+
+
+def _read(path: Path) -> Json:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file; train the student first, or name its checkpoint folder") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: not JSON ({error}); write the checkpoint again") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: not a JSON object; write the checkpoint again")
+    return value
+
+
+def _write(path: Path, value: Json) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
