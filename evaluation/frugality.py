@@ -166,8 +166,8 @@ def main(
     latency, fast = record["latency_short_note"], record["throughput"]["all"]
     typer.echo(
         f"{record['model']['bytes'] / 1e6:.1f} MB, {record['peak_rss_bytes'] / 1e6:.0f} MB peak RSS, "
-        f"p50 {latency['p50_ms']:.1f} ms, p95 {latency['p95_ms']:.1f} ms, {fast['documents_per_second']:.1f} documents/s, "
-        f"{fast['tokens_per_second']:.0f} tokens/s on all threads, "
+        f"p50 {latency['p50_ms']:.1f} ms, p95 {latency['p95_ms']:.1f} ms, on all threads "
+        f"{fast['documents_per_second']:.1f} documents/s and {fast['tokens_per_second']:.0f} tokens/s, "
         f"{record['energy']['wh_per_1000_documents']:.3f} Wh per 1,000 documents ({record['energy']['source']})"
     )
     typer.echo(f"wrote {out}")

@@ -96,7 +96,7 @@ def measure_energy(annotator: Annotator, texts: list[str], seconds: float) -> di
 
 
 def _tracking_mode(tracker: Any) -> str:  # noqa: ANN401
-    """Return how codecarbon knows the processor's power: intel_rapl, cpu_load (load times rated power), constant…"""
+    """Say how codecarbon knows the processor's power: intel_rapl, cpu_load (load times rated power)…, or unknown."""
     modes = [getattr(part, "_mode", None) for part in getattr(tracker, "_hardware", [])]
     return next((str(mode) for mode in modes if mode), "unknown")
 

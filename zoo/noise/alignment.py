@@ -156,17 +156,22 @@ def carry_probabilities(probabilities: NDArray[np.floating], rows: NDArray[np.in
 
 
 def carry_tags(tags: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the tag of each noised word from the clean words' tags, `B-x` becoming `I-x` inside one clean word.
+    """Return the tag of each noised word from the clean words' tags: what `carry_entities` would be encoded to.
+
+    The first word that is left of an entity begins it, the others continue it, whether words were cut or vanished.
 
     Args:
         tags: Shape (n_clean_words,), indices of tags ordered as `bio_tags` orders them.
         rows: Shape (m,), from `carry_word_rows`.
     """
-    carried = np.zeros(len(rows), dtype=np.int64)
-    carried[rows >= 0] = tags[rows[rows >= 0]]
-    begun = _continues(rows) & (carried % 2 == 1)
-    carried[begun] += 1
-    return carried
+    known = rows >= 0
+    # Number the entities by their B tags: 0 is outside.
+    entity = np.where(tags > 0, np.cumsum(tags % 2 == 1), 0)
+    carried, owner = np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64)
+    carried[known], owner[known] = tags[rows[known]], entity[rows[known]]
+    begins = np.diff(owner, prepend=0) != 0
+    label = (carried - 1) // 2
+    return np.where(carried > 0, 2 + 2 * label - begins, 0)
 
 
 def _continues(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
