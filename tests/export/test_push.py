@@ -52,7 +52,7 @@ def test_first_push_is_one_commit_that_loads_and_second_is_none(hub: LoopbackHub
     head, *older = hub.repository(TARGET).main_history
     assert f"published {hub.url}/{TARGET}/tree/{head.oid}" in first.stdout
     assert [commit.title for commit in older] == ["initial commit"]
-    assert head.title == "Publish bert-tiny: test ner_exact_f1 0.8123"
+    assert head.title == "Publish bert-tiny: essai/test ner_exact_f1 0.8123"
     assert "manifest sha256: " in head.description
     assert hub.repository(TARGET).references["refs/tags/v1.0"] == head.oid
 
@@ -205,9 +205,10 @@ def nothing(_: Path) -> None:
     """Leave the folder, and so its manifest, as it is."""
 
 
-def set_verdict(level: str) -> Change:
+def set_verdict(level: str, reason: object = "clause 2") -> Change:
     """Return a change of the licence verdict."""
-    return damage(lambda folder: edit_json(folder / "lineage.json", verdict={"level": level, "reasons": ["clause 2"]}))
+    verdict = {"level": level, "reasons": [reason, "clause 9"]}
+    return damage(lambda folder: edit_json(folder / "lineage.json", verdict=verdict))
 
 
 def set_parity(**fields: object) -> Change:
@@ -231,7 +232,10 @@ REFUSALS: dict[str, tuple[Change, str]] = {
     ),
     "no verdict": (damage(lambda f: edit_json(f / "lineage.json", verdict=None)), "has no licence verdict"),
     "evaluation-only": (set_verdict("evaluation-only"), "evaluation-only (clause 2)"),
-    "refused": (set_verdict("refused"), "refused (clause 2)"),
+    "refused": (
+        set_verdict("refused", {"subject": "teacher 'x'", "level": "refused", "why": "no licence"}),
+        "refused (teacher 'x': no licence)",
+    ),
     "unknown verdict": (set_verdict("Open"), "verdict is Open"),
     "no parity": (damage(lambda f: (f / "parity.json").unlink()), "parity.json is missing"),
     "never compared": (set_parity(torch_vs_onnx=None), "never compared"),
@@ -240,6 +244,11 @@ REFUSALS: dict[str, tuple[Change, str]] = {
     "NaN logits": (set_parity(torch_vs_onnx={**PASSED, "max_abs_logit_difference": math.nan}), "differ by nan"),
     "INT8 failed": (set_parity(int8={"published": False, "passed": False, "why": "lost 2 points"}), "lost 2 points"),
     "INT8 passed, unpublished": (set_parity(int8={"published": False, "passed": True}), "did not pass its gate"),
+    "INT8 says passed, is not": (
+        set_parity(int8={"published": True, "passed": True, "f1_fp32": 0.81, "f1_int8": 0.80}),
+        "F1 0.8 against 0.81",
+    ),
+    "INT8 unmeasured": (set_parity(int8={"published": True, "passed": True}), "F1 None against None"),
     "INT8 never judged": (set_parity(int8=None), "never judged"),
     "INT8 vanished": (damage(lambda f: (f / "onnx/model_quantized.onnx").unlink()), "and no file is"),
     "no ONNX": (damage(lambda f: shutil.rmtree(f / "onnx")), "holds no ONNX file"),

@@ -79,48 +79,50 @@ def test_a_folder_comes_back_as_it_was_sent(hub: LoopbackHub, folder: Path) -> N
             assert (Path(seen["snapshot"]) / file.relative_to(folder)).read_bytes() == file.read_bytes()
 
 
+MISTAKES = """
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
+api, bob = HfApi(), HfApi(token="hf_bob")
+for name in ("public", "private", "gated"):
+    api.create_repo(f"hospital/{name}", private=name == "private")
+    api.upload_file(repo_id=f"hospital/{name}", path_or_fileobj=b"x", path_in_repo="a.txt")
+api.update_repo_settings("hospital/gated", gated="manual")
+first = api.list_repo_commits("hospital/public")[-1].commit_id
+change = [CommitOperationAdd("b.txt", b"b")]
+attempts = {
+    "missing repository": lambda: hf_hub_download("hospital/none", "a.txt"),
+    "missing revision": lambda: hf_hub_download("hospital/public", "a.txt", revision="v9"),
+    "missing file": lambda: hf_hub_download("hospital/public", "b.txt"),
+    "gated": lambda: hf_hub_download("hospital/gated", "a.txt", token="hf_bob"),
+    "gated card": lambda: bob.model_info("hospital/gated"),
+    "private": lambda: bob.model_info("hospital/private"),
+    "private, anonymous": lambda: HfApi(token=False).model_info("hospital/private"),
+    "wrong token": lambda: HfApi(token="hf_nobody").model_info("hospital/public"),
+    "write without right": lambda: bob.create_commit("hospital/public", change, commit_message="m"),
+    "stale parent": lambda: api.create_commit(
+        "hospital/public", change, commit_message="m", parent_commit=first
+    ),
+    "create twice": lambda: api.create_repo("hospital/public"),
+    "create elsewhere": lambda: api.create_repo("clinique/essai"),
+    "bad card": lambda: api.upload_file(
+        repo_id="hospital/public", path_or_fileobj=b"---\\nlicense: libre\\n---\\n", path_in_repo="README.md"
+    ),
+}
+seen = {}
+for name, attempt in attempts.items():
+    try:
+        attempt()
+        seen[name] = "allowed"
+    except (OSError, ValueError) as error:
+        response = getattr(error, "response", None)
+        seen[name] = f"{type(error).__name__} {response.status_code if response is not None else ''}".strip()
+answer(seen)
+"""
+"""Client code that answers {what was tried: exception and HTTP status}."""
+
+
 def test_each_mistake_has_its_exception(hub: LoopbackHub) -> None:
     """A client that cannot tell a missing repository from a missing revision gives the wrong advice."""
-    seen = hub.run_python(
-        """
-        from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
-        api, bob = HfApi(), HfApi(token="hf_bob")
-        for name in ("public", "private", "gated"):
-            api.create_repo(f"hospital/{name}", private=name == "private")
-            api.upload_file(repo_id=f"hospital/{name}", path_or_fileobj=b"x", path_in_repo="a.txt")
-        api.update_repo_settings("hospital/gated", gated="manual")
-        first = api.list_repo_commits("hospital/public")[-1].commit_id
-        change = [CommitOperationAdd("b.txt", b"b")]
-        attempts = {
-            "missing repository": lambda: hf_hub_download("hospital/none", "a.txt"),
-            "missing revision": lambda: hf_hub_download("hospital/public", "a.txt", revision="v9"),
-            "missing file": lambda: hf_hub_download("hospital/public", "b.txt"),
-            "gated": lambda: hf_hub_download("hospital/gated", "a.txt", token="hf_bob"),
-            "gated card": lambda: bob.model_info("hospital/gated"),
-            "private": lambda: bob.model_info("hospital/private"),
-            "private, anonymous": lambda: HfApi(token=False).model_info("hospital/private"),
-            "wrong token": lambda: HfApi(token="hf_nobody").model_info("hospital/public"),
-            "write without right": lambda: bob.create_commit("hospital/public", change, commit_message="m"),
-            "stale parent": lambda: api.create_commit(
-                "hospital/public", change, commit_message="m", parent_commit=first
-            ),
-            "create twice": lambda: api.create_repo("hospital/public"),
-            "create elsewhere": lambda: api.create_repo("clinique/essai"),
-            "bad card": lambda: api.upload_file(
-                repo_id="hospital/public", path_or_fileobj=b"---\\nlicense: libre\\n---\\n", path_in_repo="README.md"
-            ),
-        }
-        seen = {}
-        for name, attempt in attempts.items():
-            try:
-                attempt()
-                seen[name] = "allowed"
-            except (OSError, ValueError) as error:
-                response = getattr(error, "response", None)
-                seen[name] = f"{type(error).__name__} {response.status_code if response is not None else ''}".strip()
-        answer(seen)
-        """
-    )
+    seen = hub.run_python(MISTAKES)
     assert seen == {
         "missing repository": "RepositoryNotFoundError 404",
         "missing revision": "RevisionNotFoundError 404",
