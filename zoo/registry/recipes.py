@@ -95,6 +95,8 @@ class MaskedLanguageModelling:
 
     training: Training
     masking_rate: float = 0.2
+    seed: int = 1
+    """Fixed by the recipe, so that runs of several seeds share one pretrained encoder and differ in the task alone."""
 
     def __post_init__(self) -> None:
         require(0 < self.masking_rate < 1, "masking_rate must lie in (0, 1)")

@@ -48,6 +48,9 @@ class Profile:
     """Ids of corpora taken under their publisher's own clause (`upstream` on the card), not under the copy's stricter
     tag. The gate notes both facts; without this switch the copy's tag decides."""
     seed: int = 1
+    """Of weights, order and noise, unless the command line gives another (`SEED=`)."""
+    data_seed: int = 1
+    """Of the synthetic documents: the same for every seed, so that seeds are compared on the same texts."""
 
     def __post_init__(self) -> None:
         require(bool(self.gold) and bool(self.dev) and bool(self.test), "gold, dev and test must each name a corpus")

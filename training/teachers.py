@@ -1,0 +1,115 @@
+"""Making a teacher: trained on the spot, or a pinned Hub encoder fine-tuned on the recipe's gold.
+
+Teachers are kept apart from students, `runs/teachers/<teacher>/<key>/`, because many students share one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from carabin.tagging import bio_tags
+from training.passages import gold_text
+from training.stages import Tagger, build_tagger, make_tokenizer, pretrain_encoder, train_tagger
+from training.texts import every_text, gold_documents, transfer_documents
+from zoo.labels import LABEL_SETS
+from zoo.plan import Plan
+from zoo.registry.recipes import Distillation, NoiseRecipe
+from zoo.runs import RunError, fingerprint, hash_file
+
+GOLD_ONLY = Distillation(soft_weight=0.0, gold_weight=1.0, noise=NoiseRecipe(share=0.0))
+HUB_MAX_TOKENS = 512
+
+
+def teacher_folder(plan: Plan) -> Path:
+    """Return where this plan's teacher belongs: its key covers the teacher, its gold, its texts, the seed."""
+    key = fingerprint(
+        {
+            "teacher": asdict(plan.teacher) | {"licence": None},
+            "corpora": plan.corpora("gold") + (plan.corpora("transfer") if plan.teacher.kind == "trained" else []),
+            "labels": plan.student.labels,
+            "seed": plan.seed,
+        }
+    )
+    return plan.runs / "teachers" / plan.teacher.id / key[:12]
+
+
+def make_teacher(plan: Plan) -> Path:
+    """Train the plan's teacher unless it is there; return its checkpoint.
+
+    Raises:
+        RunError: the teacher answers over HTTP and has no checkpoint.
+    """
+    folder = teacher_folder(plan)
+    if plan.teacher.kind == "trained":
+        return _train_on_the_spot(plan, folder)
+    if plan.teacher.kind == "hub-encoder":
+        return _fine_tune(plan, folder)
+    raise RunError(f"teacher '{plan.teacher.id}' is of kind {plan.teacher.kind}: it has no tagger's checkpoint to train")
+
+
+def _train_on_the_spot(plan: Plan, folder: Path) -> Path:
+    teacher = plan.teacher
+    assert teacher.architecture and teacher.tokenizer and teacher.training  # the registry has checked it
+    shape, tags = teacher.architecture, bio_tags(LABEL_SETS[plan.student.labels])
+    texts = {"corpora": plan.corpora("gold") + plan.corpora("transfer")}
+    shared = plan.runs / "teachers" / teacher.id
+    tokenizer = shared / f"tokenizer-{fingerprint([texts, asdict(teacher.tokenizer), shape.max_tokens])[:12]}"
+    make_tokenizer(every_text(plan), teacher.tokenizer, shape.max_tokens, tokenizer, texts)
+    inputs: dict[str, Any] = {"tokenizer": hash_file(tokenizer / "tokenizer.json"), "shape": asdict(shape)}
+    encoder = None
+    if teacher.pretraining is not None:
+        # Without the run's seed: runs of several seeds share one pretrained encoder.
+        encoder = shared / f"encoder-{fingerprint([texts, inputs, asdict(teacher.pretraining)])[:12]}"
+        documents = chain(gold_documents(plan), transfer_documents(plan))
+        pretrain_encoder(documents, teacher.pretraining, shape, tokenizer, encoder, {**inputs, **texts})
+        inputs["encoder"] = hash_file(encoder / "model.safetensors")
+    train_tagger(
+        (gold_text(document, LABEL_SETS[plan.student.labels]) for document in gold_documents(plan)),
+        tags,
+        lambda: build_tagger(shape, tags, tokenizer, plan.seed, encoder),
+        teacher.training,
+        GOLD_ONLY,
+        folder,
+        {**inputs, "gold": plan.corpora("gold")},
+        plan.seed,
+        f"teacher {teacher.id}",
+    )
+    return folder
+
+
+def _fine_tune(plan: Plan, folder: Path) -> Path:
+    teacher = plan.teacher
+    if teacher.training is None:
+        raise RunError(f"teacher '{teacher.id}': models/teachers/{teacher.id}.toml has no [training] section; add one")
+    tags = bio_tags(LABEL_SETS[plan.student.labels])
+
+    def build() -> Tagger:
+        model = AutoModelForTokenClassification.from_pretrained(
+            teacher.hub_id,
+            revision=teacher.revision,
+            id2label=dict(enumerate(tags)),
+            label2id={tag: number for number, tag in enumerate(tags)},
+        )
+        tokenizer = AutoTokenizer.from_pretrained(teacher.hub_id, revision=teacher.revision)
+        # Some tokenizers declare no limit; the encoder's positions are one.
+        positions = getattr(model.config, "max_position_embeddings", HUB_MAX_TOKENS)
+        tokenizer.model_max_length = min(tokenizer.model_max_length, positions, HUB_MAX_TOKENS)
+        return model, tokenizer
+
+    train_tagger(
+        (gold_text(document, LABEL_SETS[plan.student.labels]) for document in gold_documents(plan)),
+        tags,
+        build,
+        teacher.training,
+        GOLD_ONLY,
+        folder,
+        {"hub_id": teacher.hub_id, "revision": teacher.revision, "gold": plan.corpora("gold")},
+        plan.seed,
+        f"teacher {teacher.id}",
+    )
+    return folder

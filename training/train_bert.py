@@ -1,0 +1,186 @@
+"""Train a student of the BERT family: `make train-bert-small`, or
+
+    python -m training.train_bert --student bert-small --profile local [--seed 2] [--dry-run]
+
+1. Resolve the recipe and put it before the licence gate; nothing is fetched or trained before.
+2. Make the teacher, or find it made.
+3. Let the teacher read the gold and the transfer texts once; keep its word distributions.
+4. Train the student's tokenizer on the same texts and, if the recipe says so, pretrain its encoder.
+5. Distil: the student learns from gold and from the teacher, reading a noised copy of what the teacher read clean.
+6. Train its undistilled twin: same shape, same start, same budget, same noise, gold alone.
+
+Every step is skipped if it is done for the same inputs, and goes on where a kill left it.
+`accelerate launch -m training.train_bert …` runs it on several GPUs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from carabin.documents import Document, DocumentError
+from zoo.corpora import CorpusError
+from zoo.licences import LicenceRefused
+from zoo.plan import Plan, make_plan, write_plan
+from zoo.registry import DeclarationError
+from zoo.runs import RunError, hash_file, read_json, run_step, write_json
+
+
+def main(
+    student: Annotated[str, typer.Option(help="A folder of models/.")],
+    profile: Annotated[str, typer.Option(help="A profile of its student.toml.")] = "local",
+    seed: Annotated[int | None, typer.Option(help="The profile's by default.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the resolved plan and stop.")] = False,
+) -> None:
+    """Train a BERT student, its teacher and its undistilled twin."""
+    try:
+        plan = make_plan(student, profile, seed)
+        if dry_run:
+            shown = plan.to_dict() | {"verdict": plan.verdict.to_dict()}
+            typer.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+            return
+        write_plan(plan)
+        train(plan)
+    except (DeclarationError, LicenceRefused, CorpusError, DocumentError, RunError) as error:
+        typer.echo(f"stopped: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def train(plan: Plan) -> None:
+    """Do steps 2 to 6 of the plan."""
+    from training.teachers import make_teacher
+
+    folder = plan.folder
+    teacher = make_teacher(plan)
+    write_json(folder / "teacher.json", {"folder": str(teacher), "sha256": hash_file(teacher / "model.safetensors")})
+    targets = label_texts(plan, teacher)
+    start = prepare_student(plan)
+    train_student(plan, teacher, targets, start)
+    train_twin(plan, start)
+    write_json(folder / "energy.json", sum_energy(plan, teacher, targets))
+
+
+def label_texts(plan: Plan, teacher: Path) -> Path:
+    """Step 3: return the folder of the teacher's distributions over gold, then transfer texts."""
+    from training.teacher_pass import write_targets
+    from training.texts import gold_documents, transfer_documents
+    from zoo.energy import measure_energy
+    from zoo.torch_engine import load_annotator
+
+    folder = plan.folder / "targets"
+    inputs = {
+        "teacher": hash_file(teacher / "model.safetensors"),
+        "corpora": plan.corpora("gold") + plan.corpora("transfer"),
+        "labels": plan.student.labels,
+    }
+
+    def work(into: Path) -> dict[str, Any]:
+        figures: dict[str, Any] = {}
+        documents = chain(gold_documents(plan), transfer_documents(plan))
+        with measure_energy(figures):
+            figures |= write_targets(load_annotator(teacher), documents, into)
+        return figures
+
+    run_step(folder, inputs, work)
+    return folder
+
+
+def prepare_student(plan: Plan) -> dict[str, Any]:
+    """Step 4: return what student and twin start from: `tokenizer` and `encoder` folders, and the key of both."""
+    from training.stages import make_tokenizer, pretrain_encoder
+    from training.texts import every_text, gold_documents, transfer_documents
+
+    student, pretraining = plan.student, plan.profile.pretraining
+    shape = student.architecture
+    texts = {"corpora": plan.corpora("gold") + plan.corpora("transfer")}
+    shared = plan.runs / student.id / plan.profile_name
+    tokenizer, encoder = shared / "tokenizer", None
+    make_tokenizer(every_text(plan), student.tokenizer, shape.max_tokens, tokenizer, texts)
+    inputs: dict[str, Any] = {"tokenizer": hash_file(tokenizer / "tokenizer.json"), "shape": asdict(shape)}
+    if pretraining is not None:
+        encoder = shared / "encoder"
+        documents = chain(gold_documents(plan), transfer_documents(plan))
+        pretrain_encoder(documents, pretraining, shape, tokenizer, encoder, {**inputs, **texts})
+        inputs["encoder"] = hash_file(encoder / "model.safetensors")
+    return {"tokenizer": tokenizer, "encoder": encoder, "inputs": inputs}
+
+
+def train_student(plan: Plan, teacher: Path, targets: Path, start: dict[str, Any]) -> None:
+    """Step 5: distil the teacher into the student."""
+    from training.passages import LabelledText, bare_text, gold_text
+    from training.teacher_pass import read_targets
+    from training.texts import gold_documents, transfer_documents
+    from zoo.labels import LABEL_SETS
+
+    labels = LABEL_SETS[plan.student.labels]
+
+    def taught() -> Iterator[LabelledText]:
+        texts = chain(
+            (gold_text(document, labels) for document in gold_documents(plan)), map(bare_text, transfer_documents(plan))
+        )
+        rows = read_targets(targets, 1 + 2 * len(labels))
+        for text, (_, words, probabilities) in zip(texts, rows, strict=True):
+            if len(words) != len(text.tags):
+                raise RunError(f"{targets}: its words are not the corpus's; delete it and run again")
+            yield replace(text, probabilities=probabilities)
+
+    beside = teacher if plan.profile.distillation.relation_weight > 0 else None
+    inputs = {"targets": read_json(targets / "run.json")["inputs_sha256"]}
+    _train(plan, taught(), "student", plan.profile.distillation, start, inputs, beside)
+
+
+def train_twin(plan: Plan, start: dict[str, Any]) -> None:
+    """Step 6: train the same student without a teacher."""
+    from training.passages import gold_text
+    from training.texts import gold_documents
+    from zoo.labels import LABEL_SETS
+
+    labels = LABEL_SETS[plan.student.labels]
+    alone = replace(plan.profile.distillation, soft_weight=0.0, relation_weight=0.0, gold_weight=1.0)
+    texts = (gold_text(document, labels) for document in gold_documents(plan))
+    _train(plan, texts, "twin", alone, start, {"gold": plan.corpora("gold")}, None)
+
+
+def _train(
+    plan: Plan, texts: Iterator, name: str, distillation: Any, start: dict[str, Any], inputs: dict, beside: Path | None  # noqa: ANN401
+) -> None:
+    from carabin.tagging import bio_tags
+    from training.stages import build_tagger, train_tagger
+    from zoo.labels import LABEL_SETS
+
+    tags = bio_tags(LABEL_SETS[plan.student.labels])
+    train_tagger(
+        texts,
+        tags,
+        lambda: build_tagger(plan.student.architecture, tags, start["tokenizer"], plan.seed, start["encoder"]),
+        plan.profile.training,
+        distillation,
+        plan.folder / name,
+        {**start["inputs"], **inputs},
+        plan.seed,
+        f"{name} {plan.student.id}",
+        beside,
+    )
+
+
+def sum_energy(plan: Plan, teacher: Path, targets: Path) -> dict[str, Any]:
+    """Return what the student cost: its teacher, the teacher's labelling, its own training; the twin apart."""
+    stages = {"teacher": teacher, "targets": targets, "student": plan.folder / "student"}
+    spent = {name: read_json(folder / "run.json")["energy"] for name, folder in stages.items()}
+    return {
+        "kwh": round(sum(entry["kwh"] for entry in spent.values()), 6),
+        "grams_co2": round(sum(entry["grams_co2"] for entry in spent.values()), 3),
+        "source": spent["student"]["source"],
+        "stages": spent,
+        "twin_kwh": read_json(plan.folder / "twin" / "run.json")["energy"]["kwh"],
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)
