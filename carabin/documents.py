@@ -176,8 +176,9 @@ def _refuse_constant(name: str) -> object:
 
 def open_binary(path: Path) -> Any:  # noqa: ANN401 - the three openers share no public type
     """Open a file for reading bytes, through the decompressor its suffix names."""
-    opener = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
-    return opener(path, "rb")
+    if path.suffix == ".xz":
+        return lzma.open(path, "rb")
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
 def dump_line(document: Document, surfaces: bool = False) -> str:

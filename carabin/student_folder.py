@@ -81,8 +81,8 @@ def config_tags(config: dict[str, Any], folder: Path) -> tuple[str, ...]:
     names = config.get("id2label")
     if not isinstance(names, dict) or not names:
         raise ModelError(f"{path}: no 'id2label': not a model that tags words")
-    tags = tuple(names.get(str(number)) for number in range(len(names)))
-    if not all(isinstance(tag, str) for tag in tags):
+    tags = tuple(tag for number in range(len(names)) if isinstance(tag := names.get(str(number)), str))
+    if len(tags) < len(names):
         raise ModelError(f"{path}: 'id2label' does not name every output from 0 to {len(names) - 1}")
     try:
         labels = labels_of(tags)

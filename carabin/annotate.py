@@ -1,0 +1,297 @@
+"""The job `carabin annotate`, as a typed call.
+
+1. check the inputs, the output form and the student before anything is written;
+2. read the inputs as a stream, in parts of bounded size;
+3. annotate each part, setting aside what cannot be annotated, and write it (`journal`);
+4. join the parts into the output and the errors file.
+
+A part is annotated by itself, never beside documents of another: dynamic INT8 scales its activations over the batch, so
+a document's last decimals depend on its neighbours, and a resumed run must have the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from carabin.documents import Document
+from carabin.inputs import STDIN, BadDocument, InputError, Item, ReadOptions, check_inputs, read_inputs
+from carabin.journal import COUNTS, Journal
+from carabin.outputs import (
+    OutputError,
+    OutputForm,
+    Provenance,
+    concatenate,
+    json_line,
+    output_form,
+    write_json_lines,
+)
+
+if TYPE_CHECKING:
+    from carabin.annotator import Annotator
+
+PART_DOCUMENTS = 512
+PART_CHARACTERS = 4_000_000
+STREAMED_DOCUMENTS = 64
+"""Documents of a part on standard output, where someone may be waiting for the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How a job is run."""
+
+    to: str | None = None
+    """Form of the output; None goes by its suffix."""
+    fp32: bool = False
+    """Run `onnx/model.onnx` even where there is an INT8 file."""
+    threads: int | None = None
+    """None for all cores."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Least score of an entity, by label; `*` stands for every label not named."""
+    resume: bool = False
+    errors: Path | None = None
+    """None puts it beside the output, as `OUT.errors.jsonl`. Written only if there are errors."""
+    reading: ReadOptions = field(default_factory=ReadOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a job did."""
+
+    documents: int
+    """Annotated and written."""
+    entities: int
+    errors: int
+    """Documents set aside, each in the errors file."""
+    blank: int
+    """Of the documents written, those with nothing but spaces in them."""
+    read: int
+    """All documents met: `documents + errors`."""
+    errors_path: Path | None = None
+    """The errors file, if one was written."""
+
+
+def annotate_files(
+    inputs: Sequence[str | Path],
+    out: Path | None,
+    model: Path | str | None = None,
+    options: JobOptions | None = None,
+    stream: TextIO | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    on_error: Callable[[BadDocument], None] | None = None,
+) -> Report:
+    """Annotate every document of the inputs.
+
+    Args:
+        inputs: Files, folders, or `-`.
+        out: Output file; None writes JSONL to `stream` as it goes.
+        model: A student's folder or the name of a shipped one; None for the shipped default.
+        options: How.
+        stream: Where JSONL goes when there is no output file.
+        on_progress: Called with the number of documents done, after each part.
+        on_error: Called with each document set aside, for a run without an errors file.
+
+    Raises:
+        InputError: an input cannot be read at all.
+        OutputError: the output's form is unknown, or the output is one of the inputs.
+        ModelError: the student cannot be run.
+        JournalError: the run to resume is not this one.
+    """
+    options = options or JobOptions()
+    names = [str(name) for name in inputs]
+    form = output_form(out, options.to)
+    check_inputs(names, options.reading)
+    if out is None and options.resume:
+        raise OutputError("--resume needs an output file (-o): standard output cannot be taken up again")
+    errors_path = options.errors or (out and out.with_name(out.name + ".errors.jsonl"))
+    _check_outputs(names, out, errors_path)
+    from carabin.annotator import Annotator
+    from carabin.student_folder import find_student
+
+    annotator = Annotator.load(find_student(model), quantized=False if options.fp32 else None, threads=options.threads)
+    check_thresholds(options.thresholds, annotator.labels)
+    job = _Job(annotator, options, form, _provenance(annotator))
+    if out is None or errors_path is None:
+        return job.to_stream(read_inputs(names, options.reading), stream, errors_path, on_progress, on_error)
+    return job.to_file(names, out, errors_path, on_progress)
+
+
+def check_thresholds(thresholds: Mapping[str, float], labels: Sequence[str]) -> None:
+    """Raise InputError if a threshold is for no label of the student, or is not a probability."""
+    for label, value in thresholds.items():
+        if label != "*" and label not in labels:
+            raise InputError(f"--threshold {label}: not a label of this student, which has {', '.join(labels)}")
+        if not 0 <= value <= 1:
+            raise InputError(f"--threshold {label}={value}: a score lies between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    annotator: Annotator
+    options: JobOptions
+    form: OutputForm
+    provenance: Provenance
+
+    def to_file(
+        self, names: Sequence[str], out: Path, errors_path: Path, on_progress: Callable[[int], None] | None
+    ) -> Report:
+        journal = Journal(out, self.form.suffix, self._plan(names), self.options.resume)
+        if not journal.complete:
+            # A resumed run keeps the first run's date.
+            job = replace(self, provenance=replace(self.provenance, date=journal.plan["date"]))
+            items = islice(read_inputs(names, self.options.reading), journal.read, None)
+            for part in cut_parts(items, PART_DOCUMENTS, PART_CHARACTERS):
+                job._write_part(part, journal)
+                if on_progress:
+                    on_progress(journal.read)
+            journal.finish(self.form.join, concatenate, errors_path)
+        totals = journal.totals()
+        return Report(**totals, errors_path=errors_path if totals["errors"] else None)
+
+    def to_stream(
+        self,
+        items: Iterable[Item],
+        stream: TextIO | None,
+        errors_path: Path | None,
+        on_progress: Callable[[int], None] | None,
+        on_error: Callable[[BadDocument], None] | None,
+    ) -> Report:
+        totals = dict.fromkeys(COUNTS, 0)
+        if errors_path is not None:
+            errors_path.unlink(missing_ok=True)
+        for part in cut_parts(items, STREAMED_DOCUMENTS, PART_CHARACTERS):
+            documents, bad = self._annotate(part)
+            if stream:
+                stream.writelines(json_line(document, self.provenance) for document in documents)
+                stream.flush()
+            if bad and errors_path is not None:
+                write_json_lines([problem.to_dict() for problem in bad], errors_path, mode="a")
+            for problem in bad if errors_path is None and on_error else ():
+                on_error(problem)
+            for name, count in _counts(part, documents, bad).items():
+                totals[name] += count
+            if on_progress:
+                on_progress(totals["read"])
+        return Report(**totals, errors_path=errors_path if totals["errors"] else None)
+
+    def _write_part(self, part: Sequence[Item], journal: Journal) -> None:
+        documents, bad = self._annotate(part)
+        journal.commit(
+            _counts(part, documents, bad),
+            lambda path: self.form.write_part(documents, path, self.provenance),
+            lambda path: write_json_lines([problem.to_dict() for problem in bad], path),
+        )
+
+    def _annotate(self, part: Sequence[Item]) -> tuple[list[Document], list[BadDocument]]:
+        """Return the part's documents with their entities, and those set aside; both in order."""
+        refused = {n: self.form.refuses(item) for n, item in enumerate(part) if isinstance(item, Document)}
+        good = [n for n, cause in refused.items() if cause is None]
+        results = dict(zip(good, self._entities([part[n] for n in good]), strict=True))
+        documents: list[Document] = []
+        bad: list[BadDocument] = []
+        for number, item in enumerate(part):
+            result = results.get(number, item)
+            if isinstance(result, BadDocument):
+                bad.append(result)
+            elif cause := refused[number]:
+                bad.append(BadDocument(f"id {result.id}", cause, result.id))
+            else:
+                documents.append(self._above_threshold(result))
+        return documents, bad
+
+    def _entities(self, documents: Sequence[Any]) -> list[Item]:
+        try:
+            return list(self.annotator.annotate(documents))
+        except Exception:
+            # One of them is the cause: alone, each shows whether it is the one.
+            return [self._alone(document) for document in documents]
+
+    def _alone(self, document: Document) -> Item:
+        try:
+            return next(self.annotator.annotate([document]))
+        except Exception as error:
+            # The error's own message may quote the text; its type cannot.
+            return BadDocument(f"id {document.id}", f"the engine failed on it ({type(error).__name__})", document.id)
+
+    def _above_threshold(self, document: Document) -> Document:
+        thresholds = self.options.thresholds
+        if not thresholds:
+            return document
+        rest = thresholds.get("*", 0.0)
+        kept = (e for e in document.entities if e.score is None or e.score >= thresholds.get(e.label, rest))
+        return replace(document, entities=tuple(kept))
+
+    def _plan(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return all that decides the bytes of the output."""
+        import onnxruntime
+
+        return {
+            "software": f"{self.provenance.software}, onnxruntime {onnxruntime.__version__}",
+            "model": self.provenance.model,
+            "threads": self.options.threads or os.cpu_count(),
+            "form": type(self.form).__name__,
+            "thresholds": dict(self.options.thresholds),
+            "reading": asdict(self.options.reading),
+            "inputs": [input_signature(name) for name in names],
+            "part": [PART_DOCUMENTS, PART_CHARACTERS],
+            "date": self.provenance.date,
+        }
+
+
+def cut_parts(items: Iterable[Item], count: int, characters: int) -> Iterator[list[Item]]:
+    """Yield runs of at most `count` items; a run ends once it holds `characters` code points."""
+    part: list[Item] = []
+    held = 0
+    for item in items:
+        part.append(item)
+        held += len(item.text) if isinstance(item, Document) else 0
+        if len(part) == count or held >= characters:
+            yield part
+            part, held = [], 0
+    if part:
+        yield part
+
+
+def input_signature(name: str) -> list[Any]:
+    """Return what tells that an input is still the same: its name, its files, their sizes and times of change."""
+    if name == STDIN:
+        return [STDIN]
+    path = Path(name)
+    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+    stats = [file.stat() for file in files]
+    return [name, len(files), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)]
+
+
+def _counts(part: Sequence[Item], documents: Sequence[Document], bad: Sequence[BadDocument]) -> dict[str, int]:
+    return {
+        "read": len(part),
+        "documents": len(documents),
+        "entities": sum(len(document.entities) for document in documents),
+        "errors": len(bad),
+        "blank": sum(not document.text.strip() for document in documents),
+    }
+
+
+def _check_outputs(names: Sequence[str], out: Path | None, errors_path: Path | None) -> None:
+    """Refuse to write over an input, or the errors over the output, before anything is lost."""
+    taken = {Path(name).resolve() for name in names if name != STDIN}
+    for path in filter(None, (out, errors_path)):
+        if path.resolve() in taken:
+            raise OutputError(f"{path}: is read and written at once; write to another file")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file in it")
+        taken.add(path.resolve())
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _provenance(annotator: Annotator) -> Provenance:
+    from datetime import UTC, datetime
+
+    from carabin import __version__
+
+    model = f"{annotator.model_id}@{annotator.model_version}" if annotator.model_version else annotator.model_id
+    return Provenance(model, f"carabin {__version__}", datetime.now(UTC).date().isoformat())
