@@ -137,6 +137,10 @@ def test_a_failed_upload_is_a_failed_push(hub: LoopbackHub, folder: Path) -> Non
     """A publish step that swallows its failure lets a release believe it happened; the next try must complete it."""
     hub.fail_once("POST", "/commit/", 500)
     assert run_push(hub, folder).returncode == 1
+    hub.fail_once("POST", "/commit/", 412)
+    overtaken = run_push(hub, folder)
+    assert overtaken.returncode == 2
+    assert "someone else committed meanwhile" in overtaken.stderr
     for method, path in (("POST", "/objects/batch"), ("PUT", "/_lfs/")):
         shutil.rmtree(hub.state.store.root / "lfs")
         (hub.state.store.root / "lfs").mkdir()
