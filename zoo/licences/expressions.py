@@ -6,6 +6,7 @@ See https://spdx.github.io/spdx-spec/v2.3/SPDX-license-expressions/. Parsing is 
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,6 +22,12 @@ from license_expression import (
 
 from zoo.licences.policy import LEVELS, Policy, Use, strictest
 from zoo.registry.recipes import LicenceLevel
+
+SPDX_ID = re.compile(r"[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*\+?")
+"""The library takes nearly anything for an id, such as a lone `+` as one branch of an OR."""
+
+UNFORESEEN = (AssertionError, AttributeError, IndexError, RecursionError, TypeError)
+"""What the library raises, besides its own errors, on `()`, `(OR MIT` and their like."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +45,23 @@ def judge_expression(spdx: str, uses: tuple[Use, ...], policy: Policy) -> Ruling
     The same branch of an OR must serve every use: a licence is chosen once, not once per method. What does not parse,
     or is not in the table, is refused.
     """
-    if not spdx.strip():
-        return Ruling("refused", "no licence is named")
+    spdx = " ".join(spdx.split())
     try:
         parsed = _licensing(policy).parse(spdx)
     except (ExpressionError, ExpressionParseError) as error:
         return Ruling("refused", f"'{spdx}' is not an SPDX expression ({' '.join(str(error).split())})")
-    except (
-        IndexError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # what the library does on "()" and its like
-        return Ruling("refused", f"'{' '.join(spdx.split())}' is not an SPDX expression ({type(error).__name__})")
+    except UNFORESEEN as error:
+        return Ruling("refused", f"'{spdx}' is not an SPDX expression ({type(error).__name__})")
     if parsed is None:
         return Ruling("refused", "no licence is named")
+    odd = [str(symbol) for symbol in parsed.symbols if not _is_written_well(symbol)]
+    if odd:
+        return Ruling("refused", f"'{spdx}' is not an SPDX expression ({' '.join(odd[0].split())} is not an id)")
     return _judge(parsed, uses, policy)
+
+
+def _is_written_well(symbol: LicenseSymbol | LicenseWithExceptionSymbol) -> bool:
+    return all(SPDX_ID.fullmatch(part) for part in str(symbol).split(" WITH "))
 
 
 @lru_cache(maxsize=8)

@@ -100,7 +100,7 @@ def enforce(verdict: Verdict, profile: Profile, who: str) -> None:
     way_out = reason.way_out
     if reason.level not in {"evaluation-only", "refused"}:
         way_out = f'add accept = ["{reason.level}"] to the profile, which marks the card, or {way_out}'
-    raise LicenceRefused(f"{who}: {reason}; {way_out}")
+    raise LicenceRefused(" ".join(f"{who}: {reason}; {way_out}".split()))
 
 
 def _teacher_reasons(registry: Registry, profile: Profile, policy: Policy) -> Iterator[Reason]:
