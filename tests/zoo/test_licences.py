@@ -24,7 +24,7 @@ from zoo.licences import (
 from zoo.licences.__main__ import app
 from zoo.licences.evidence import judge_evidence
 from zoo.registry import REPOSITORY, Registry
-from zoo.registry.recipes import CorpusUse, Distillation
+from zoo.registry.recipes import CorpusUse, Distillation, MaskedLanguageModelling, Training
 from zoo.registry.teachers import LicenceEvidence
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -150,6 +150,12 @@ def test_a_card_s_uses_bind(zoo):
     zoo.corpus("tests-only", uses=["test"])
     assert zoo.judge(gold=(CorpusUse("tests-only", "train"),)).level == "refused"
     assert zoo.judge(test=(CorpusUse("tests-only", "test"),)).level == "open"
+    zoo.corpus("no-pretraining", uses=["gold", "transfer"])
+    pretraining = MaskedLanguageModelling(Training(tokens=9, learning_rate=1e-3))
+    for role in ("gold", "transfer"):
+        uses = {role: (CorpusUse("no-pretraining", "train"),)}
+        assert zoo.judge(**uses).level == "open"
+        assert zoo.judge(**uses, pretraining=pretraining).level == "refused"
     zoo.corpus("unread-files", splits={"train": ""})
     assert "no known file" in zoo.judge(gold=(CorpusUse("unread-files", "train"),)).reasons[0].why
     assert zoo.judge(gold=(CorpusUse("text", "validation"),)).level == "refused"

@@ -111,8 +111,8 @@ def _teacher_reasons(registry: Registry, profile: Profile, policy: Policy) -> It
         yield _refusal(subject, str(error), "correct it or name another teacher")
         return
     methods = profile.methods
-    if profile.distillation.soft_weight > 0 or profile.distillation.relation_weight > 0:
-        methods = (*methods, "logits")  # what the losses take, whatever `methods` says
+    if profile.distillation.relation_weight > 0:
+        methods = (*methods, "logits")  # what that loss takes, whatever `methods` says; Profile minds the soft labels
     yield from judge_teacher(teacher, methods, policy).reasons
 
 
