@@ -128,7 +128,7 @@ def test_faults_say_what_is_wrong():
 
 @pytest.mark.parametrize("match", ["exact", "overlap"])
 def test_evaluate_modules_give_the_same_scores(match, tmp_path):
-    """The network is blocked in every test; `fresh_cache` below also starts from an empty HF_HOME."""
+    """The network is blocked in every test; test_offline.py also starts from an empty HF_HOME."""
     metric = evaluate.load(str(METRICS / f"ner_{match}_f1"), cache_dir=str(tmp_path))
     for case in CASES:
         predictions, references = as_dicts(case["predictions"]), as_dicts(case["references"])

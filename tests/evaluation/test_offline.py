@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import socket
@@ -17,17 +15,17 @@ def refuse(*args, **kwargs):
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
 import evaluate
 
-metric = evaluate.load({path!r})
 spans = [[{{"start": 0, "end": 4, "label": "DISO"}}]]
-assert metric.compute(predictions=spans, references=spans)["f1"] == 1.0
+for name in ("ner_exact_f1", "ner_overlap_f1"):
+    metric = evaluate.load(f"{metrics}/{{name}}")
+    assert metric.compute(predictions=spans, references=spans)["f1"] == 1.0
 """
 
 
-@pytest.mark.parametrize("name", ["ner_exact_f1", "ner_overlap_f1"])
-def test_metrics_load_with_no_network_and_an_empty_cache(name, tmp_path):
+def test_metrics_load_with_no_network_and_an_empty_cache(tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     environment |= {"HF_HOME": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    script = SCRIPT.format(path=str(ROOT / "evaluation" / "metrics" / name))
+    script = SCRIPT.format(metrics=ROOT / "evaluation" / "metrics")
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
