@@ -104,3 +104,29 @@ def checkpoint(tmp_path_factory) -> Path:
     )  # fmt: skip
     BertForTokenClassification(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def onnx_repository(checkpoint, tmp_path_factory) -> Path:
+    """The tokenizer of the tiny checkpoint over an ONNX graph that looks each token's tags up in a table."""
+    import shutil
+
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(checkpoint / name, folder / name)
+    table = np.random.default_rng(1).normal(size=(400, 21)).astype(np.float32)
+    axes = ["batch", "tokens"]
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "input_ids"], ["logits"])],
+        "lookup",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, axes)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [*axes, 21])],
+        [numpy_helper.from_array(table, "table")],
+    )
+    (folder / "onnx").mkdir()
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "onnx" / "model.onnx")
+    return folder
