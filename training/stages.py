@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import disable_progress_bars as disable_datasets_bars
 from transformers import AutoModelForTokenClassification, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from carabin.documents import Document
 from carabin.reader import TextReader
@@ -27,6 +29,10 @@ from training.tokenizer import train_tokenizer, wrap_tokenizer
 from zoo.energy import measure_energy
 from zoo.registry.recipes import Architecture, Distillation, MaskedLanguageModelling, TokenizerRecipe, Training
 from zoo.runs import run_step
+
+# Their bars would run through ours; what they do here takes a second.
+disable_datasets_bars()
+transformers_logging.disable_progress_bar()
 
 Inputs = Mapping[str, Any]
 Tagger = tuple[PreTrainedModel, PreTrainedTokenizerFast]

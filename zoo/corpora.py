@@ -65,17 +65,18 @@ def resolve_file(corpus: Corpus, split: str) -> Path:
         CorpusError: neither place has it, or its sha256 is not the card's.
     """
     name = corpus.splits[split]
+    home = corpus.folder or corpus.id
     root = os.environ.get(DATA_VARIABLE)
-    if root and (folder := Path(root) / corpus.id).is_dir():
+    if root and (folder := Path(root) / home).is_dir():
         path = folder / name
         if not path.is_file():
             raise CorpusError(f"corpus '{corpus.id}': {path} is missing though its folder is there; put the file back")
     elif corpus.source == "hub" and corpus.hub_id and corpus.revision:
-        path = _download(corpus, name)
+        path = _download(corpus, name, home)
     else:
         hub = f"; or the Hub: {corpus.hub_id}" if corpus.hub_id else ""
         raise CorpusError(
-            f"corpus '{corpus.id}' is not at hand: set {DATA_VARIABLE} to a folder that holds {corpus.id}/{name} "
+            f"corpus '{corpus.id}' is not at hand: set {DATA_VARIABLE} to a folder that holds {home}/{name} "
             f"(now {root or 'unset'}){hub}"
         )
     expected = corpus.sha256.get(split)
@@ -84,7 +85,7 @@ def resolve_file(corpus: Corpus, split: str) -> Path:
     return path
 
 
-def _download(corpus: Corpus, name: str) -> Path:
+def _download(corpus: Corpus, name: str, home: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -93,7 +94,7 @@ def _download(corpus: Corpus, name: str) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise CorpusError(
             f"corpus '{corpus.id}': {corpus.hub_id}@{corpus.revision} could not be fetched "
-            f"({type(error).__name__}); connect to the Hub, or set {DATA_VARIABLE} to a folder that holds {corpus.id}/{name}"
+            f"({type(error).__name__}); connect to the Hub, or set {DATA_VARIABLE} to a folder that holds {home}/{name}"
         ) from error
 
 

@@ -16,8 +16,11 @@ def measure_energy(figures: dict[str, Any]) -> Iterator[None]:
     Where the processor's own counter (RAPL) cannot be read, as in most virtual machines, codecarbon multiplies a rated
     power by time: `source` says which it was, and such a figure is an estimate.
     """
+    import logging
+
     from codecarbon import OfflineEmissionsTracker
 
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     tracker = OfflineEmissionsTracker(
         country_iso_code=COUNTRY, save_to_file=False, log_level="critical", tracking_mode="machine", allow_multiple_runs=True
     )

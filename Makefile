@@ -1,0 +1,61 @@
+# Carabin: every job is a target; `make` alone prints them.
+PROFILE ?= local
+SEED ?= 1
+STUDENTS := tiny mini small medium
+PYTHON ?= python3
+LAB := .venv/lab/bin/python
+EXPORT := .venv/export/bin/python
+RUN = runs/bert-$*/$(PROFILE)/seed-$(SEED)
+export CARABIN_DATA
+# Nothing here may call the Hub unless the profile says so, and nobody counts our downloads.
+export HF_HUB_DISABLE_TELEMETRY := 1
+export HF_UPDATE_DOWNLOAD_COUNTS := 0
+export TOKENIZERS_PARALLELISM := true
+
+.PHONY: help environments check test test-fast licences cards clean $(STUDENTS:%=train-bert-%) $(STUDENTS:%=push-bert-%)
+
+help: ## print this list
+	@grep -hE '^[a-zA-Z%_/ .-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1|/' | \
+		awk -F'|' '{ printf "  make %-24s %s\n", $$1, $$2 }'
+	@echo "  options: PROFILE=local|quaero|hub  SEED=1  CARABIN_DATA=folder  REPO=org/name  DRY_RUN=1"
+
+environments: .venv/lab/.ready .venv/export/.ready ## create the two locked environments, lab and export
+
+.venv/%/.ready: requirements/%.txt
+	$(PYTHON) -m venv .venv/$*
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+train-bert-%: environments ## the main job for a student (tiny, mini, small, medium): gate -> ... -> INT8 -> card
+	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED)
+	@$(LAB) -m evaluation.score_run --run $(RUN) --role teacher --role student --role twin
+	@$(LAB) -m export.build_onnx --run $(RUN) --export-python $(EXPORT)
+	@$(LAB) -m evaluation.score_run --run $(RUN) --role onnx --role int8
+	@$(LAB) -m evaluation.frugality --model $(RUN)/export --out $(RUN)/frugality.json
+	@$(LAB) -m export.build_card --run $(RUN)
+	@$(LAB) -m evaluation.summary --run $(RUN)
+
+push-bert-%: environments ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
+	@$(LAB) -m export.push --repository $(RUN)/repository --to $(REPO) \
+		$(if $(DRY_RUN),--dry-run) $(if $(PRIVATE),--private) $(if $(TAG),--revision-tag $(TAG))
+
+plan-bert-%: environments ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
+	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED) --dry-run
+
+licences: .venv/lab/.ready ## print the licence verdict of every student and profile, teacher and corpus
+	@$(LAB) -m zoo.licences
+
+check: .venv/lab/.ready ## lint, types, who imports whom, spelling
+	.venv/lab/bin/ruff check .
+	.venv/lab/bin/mypy
+	.venv/lab/bin/lint-imports
+	.venv/lab/bin/typos
+
+test: environments ## run the whole test suite, offline
+	$(LAB) -m pytest -n 2
+
+test-fast: environments ## the tests that take seconds
+	$(LAB) -m pytest -n 2 -m "not slow"
+
+clean: ## delete what runs wrote; environments stay
+	rm -rf runs

@@ -1,0 +1,89 @@
+"""What a run ends by printing: where the student is, how good, how big, how fast.
+
+    python -m evaluation.summary --run runs/bert-small/local/seed-1
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from zoo.runs import RunError, read_json
+
+METRIC = "ner_exact_f1"
+ROWS = (("teacher", "teacher"), ("student", "student"), ("twin", "undistilled twin"), ("int8", "student, INT8 ONNX"))
+
+
+def compare_roles(metrics: dict[str, dict[str, Any]], split: str) -> dict[str, Any]:
+    """Return how student, teacher and twin stand to one another on a split.
+
+    Returns:
+        `retention` (student / teacher), `gain` (student - twin, paired document bootstrap) and `disjoint`: does the
+        student's 95 % interval lie above the twin's?
+    """
+    from evaluation.bootstrap import bootstrap_difference
+
+    scores = {role: record["splits"][split] for role, record in metrics.items() if split in record["splits"]}
+    student, teacher, twin = (scores[role][METRIC] for role in ("student", "teacher", "twin"))
+    return {
+        "retention": student["value"] / teacher["value"] if teacher["value"] else float("nan"),
+        "gain": bootstrap_difference(scores["student"]["counts"], scores["twin"]["counts"], seed=1),
+        "disjoint": student["low"] > twin["high"],
+    }
+
+
+def print_summary(run: Path, console: Console) -> None:
+    """Print a run's table of models, and what the student weighs and costs."""
+    roles = [role for role, _ in ROWS if (run / "metrics" / f"{role}.json").is_file()]
+    metrics = {role: read_json(run / "metrics" / f"{role}.json") for role in roles}
+    for split in metrics["student"]["splits"]:
+        if "+" in split:
+            continue
+        console.print(_table(metrics, split))
+        facts = compare_roles(metrics, split)
+        verdict = "disjoint" if facts["disjoint"] else "NOT disjoint"
+        console.print(
+            f"student keeps {facts['retention']:.1%} of its teacher's F1; {facts['gain']['value']:+.3f} "
+            f"[{facts['gain']['low']:+.3f}, {facts['gain']['high']:+.3f}] over its twin, intervals {verdict}"
+        )
+    parity, frugality = read_json(run / "export" / "parity.json"), read_json(run / "frugality.json")
+    console.print(f"INT8: {parity['int8']['why']}")
+    speed = frugality["throughput"]["all"]["documents_per_second"]
+    console.print(
+        f"{frugality['model']['bytes'] / 1e6:.1f} MB, {frugality['model']['parameters'] / 1e6:.1f} M parameters, "
+        f"{speed:.1f} documents/s on all cores, p50 {frugality['latency_short_note']['p50_ms']:.1f} ms a short note on one"
+    )
+    console.print(f"student: {run / 'repository'}", soft_wrap=True)
+
+
+def _table(metrics: dict[str, dict[str, Any]], split: str) -> Table:
+    noised = sorted({name for record in metrics.values() for name in record["splits"] if name.startswith(f"{split}+")})
+    table = Table(title=f"{split}, exact-span micro F1 [95 % document bootstrap]")
+    for column in ("model", "F1", "interval", "overlap F1", *(name.partition("+")[2] for name in noised)):
+        table.add_column(column)
+    for role, title in ROWS:
+        if role not in metrics or split not in metrics[role]["splits"]:
+            continue
+        splits = metrics[role]["splits"]
+        exact, overlap = splits[split][METRIC], splits[split]["ner_overlap_f1"]
+        under = [f"{splits[name][METRIC]['value']:.3f}" if name in splits else "" for name in noised]
+        interval = f"[{exact['low']:.3f}, {exact['high']:.3f}]"
+        table.add_row(title, f"{exact['value']:.3f}", interval, f"{overlap['value']:.3f}", *under)
+    return table
+
+
+def main(run: Annotated[Path, typer.Option(help="Folder of the run.")]) -> None:
+    """Print a finished run's results."""
+    try:
+        print_summary(run, Console(width=120))
+    except (RunError, KeyError) as error:
+        typer.echo(f"summary: {error}; run `make train-…` to the end first", err=True)
+        raise typer.Exit(2) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)

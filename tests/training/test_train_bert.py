@@ -1,0 +1,149 @@
+"""One family from recipe to twin on a tiny model: what must hold whatever the scores are."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tests.training.tiny_zoo import make_zoo
+from training.teachers import teacher_folder
+from training.train_bert import train
+from zoo.plan import make_plan, write_plan
+from zoo.registry import REPOSITORY
+from zoo.runs import RunError, hash_file, read_json
+from zoo.torch_engine import load_annotator
+
+RUN_TINY = """
+import sys
+from pathlib import Path
+from zoo.plan import make_plan, write_plan
+from zoo.registry import Registry
+from training.train_bert import train
+import training.optimise as optimise
+optimise.CHECKPOINT_SECONDS = 0.0
+root = Path(sys.argv[1])
+plan = make_plan("bert-test", "local", registry=Registry(root), runs=root / "runs")
+write_plan(plan)
+train(plan)
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    root = tmp_path_factory.mktemp("zoo")
+    plan = make_plan("bert-test", "local", registry=make_zoo(root), runs=root / "runs")
+    write_plan(plan)
+    train(plan)
+    return plan
+
+
+def test_every_model_loads_and_annotates_with_exact_offsets(trained):
+    text = "Patiente de 67 ans, embolie pulmonaire traitée par apixaban. " * 20
+    for folder in (teacher_folder(trained), trained.folder / "student", trained.folder / "twin"):
+        annotator = load_annotator(folder)
+        ((words, probabilities),) = annotator.word_probabilities([text])
+        assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-4)
+        assert all(text[start:end].strip() for start, end in words)
+        assert all(0 <= entity.start < entity.end <= len(text) for entity in annotator(text))
+
+
+def test_the_student_learned_from_its_teacher_and_the_twin_did_not(trained):
+    """A distillation whose soft loss is silently dropped would leave a curve without `soft`."""
+    curves = {
+        name: [json.loads(line) for line in (trained.folder / name / "losses.jsonl").read_text().splitlines()]
+        for name in ("student", "twin")
+    }
+    assert {"soft", "gold", "relation"} <= set(curves["student"][-1])
+    assert set(curves["twin"][-1]) & {"soft", "relation"} == set()
+
+
+def test_student_and_twin_start_from_the_same_weights_and_get_the_same_budget(trained):
+    student, twin = (read_json(trained.folder / name / "run.json") for name in ("student", "twin"))
+    assert student["inputs"]["training"] == twin["inputs"]["training"]
+    assert student["inputs"]["tokenizer"] == twin["inputs"]["tokenizer"]
+    assert student["seed"] == twin["seed"]
+    assert abs(student["tokens_read"] - twin["tokens_read"]) < 1024
+
+
+def test_a_second_call_trains_nothing(trained):
+    files = sorted(trained.runs.rglob("*.safetensors"))
+    before = [(path, path.stat().st_mtime_ns) for path in files]
+    started = time.monotonic()
+    train(trained)
+    assert [(path, path.stat().st_mtime_ns) for path in files] == before
+    assert time.monotonic() - started < 30
+
+
+def test_another_seed_or_budget_is_another_run(trained):
+    other = replace(trained, seed=trained.seed + 1)
+    assert teacher_folder(other) != teacher_folder(trained)
+    assert other.folder != trained.folder
+
+
+def test_targets_of_another_teacher_are_not_reused(trained):
+    """sentence-transformers' cache has no key: a changed teacher would go on teaching from the old one's answers."""
+    record = read_json(trained.folder / "targets" / "run.json")
+    assert record["inputs"]["teacher"] == hash_file(teacher_folder(trained) / "model.safetensors")
+    assert [entry["revision"] for entry in record["inputs"]["corpora"]]
+
+
+def test_the_plan_names_every_corpus_with_its_revision(trained):
+    plan = read_json(trained.folder / "plan.json")
+    assert {entry["role"] for entry in plan["corpora"]} == {"gold", "dev", "test", "transfer"}
+    assert all(entry["revision"].startswith("generator-") for entry in plan["corpora"])
+    assert read_json(trained.folder / "verdict.json")["level"] == "open"
+
+
+def test_energy_counts_the_teachers_labelling(trained):
+    energy = read_json(trained.folder / "energy.json")
+    assert set(energy["stages"]) == {"teacher", "targets", "student"}
+    assert energy["kwh"] == pytest.approx(sum(stage["kwh"] for stage in energy["stages"].values()), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_killed_anywhere_it_resumes_to_the_same_weights(trained, tmp_path):
+    """kill -9 at growing delays until it ends: the weights are those of the uninterrupted run."""
+    make_zoo(tmp_path)
+    command = [sys.executable, "-c", RUN_TINY, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    kills, delay = 0, 9.0
+    while True:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            _, errors = process.communicate(timeout=delay)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills, delay = kills + 1, delay + 2.5
+            continue
+        assert process.returncode == 0, errors.decode()[-2000:]
+        break
+    assert kills > 0
+    ours = {path.relative_to(tmp_path / "runs").parts[-2:]: path for path in (tmp_path / "runs").rglob("*.safetensors")}
+    theirs = {path.relative_to(trained.runs).parts[-2:]: path for path in trained.runs.rglob("*.safetensors")}
+    assert ours.keys() == theirs.keys()
+    for name, path in ours.items():
+        left, right = load_file(path), load_file(theirs[name])
+        assert all(np.array_equal(left[key], right[key]) for key in right), name
+
+
+def test_a_changed_shard_is_an_error_not_a_lesson(trained, tmp_path):
+    from training.teacher_pass import write_targets
+    from training.texts import gold_documents
+
+    documents = list(gold_documents(trained))
+    annotator = load_annotator(teacher_folder(trained))
+    write_targets(annotator, documents, tmp_path, shard_documents=2)
+    with pytest.raises(RunError, match="holds other documents"):
+        write_targets(annotator, list(reversed(documents)), tmp_path, shard_documents=2)
+    assert not list(Path(tmp_path).glob("*.writing"))
