@@ -1,7 +1,7 @@
-"""Show fictitious reports.
+"""Show fictitious reports, or how new the test ones are.
 
-    python -m zoo.synthesis --split test --count 3 --seed 1 [--labels pii] [--jsonl]
-    python -m zoo.synthesis --novelty [--count 500] [--seed 1]
+python -m zoo.synthesis --split test --count 3 --seed 1 [--labels pii] [--jsonl]
+python -m zoo.synthesis --novelty [--count 500] [--seed 1]
 """
 
 from __future__ import annotations

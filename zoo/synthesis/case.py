@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from zoo.synthesis.french import decimal
-from zoo.synthesis.knowledge import Antecedent, Knowledge, Prescription, Scenario
+from zoo.synthesis.knowledge import Antecedent, Knowledge, Prescription, Scenario, classes_of
 from zoo.synthesis.markup import Concept, Node, Span, Text, Writer, parse
 from zoo.synthesis.patient import (
     age_words,
@@ -85,13 +85,17 @@ class Case:
     def draw_entry(self) -> tuple[Prescription, ...]:
         """Draw what the patient took at entry: one or two drugs for each past disease, each drug once."""
         drawn: dict[str, Prescription] = {}
-        stopped = {item.prescription.name for item in self.scenario.stops}
-        new = {line.name for line in self.scenario.discharge}
+        taken = {item.prescription.name for item in self.scenario.stops}
+        taken |= {line.name for line in self.scenario.discharge}
+        barred = classes_of(taken) | set(self.scenario.avoid)
         for item in self.antecedents:
             if item.treatments:
                 line = self.rng.choice(item.treatments)
-                if line.name not in stopped | new:
-                    drawn.setdefault(line.name, line)
+                own = classes_of({line.name})
+                if line.name not in taken and not own & barred:
+                    drawn[line.name] = line
+                    taken.add(line.name)
+                    barred |= own
         return tuple(drawn.values())
 
     def literal(self, text: str, *labels: str) -> Node:
@@ -113,7 +117,8 @@ class Case:
         for slot, name in zip(("doctor", "med", "doctor2"), doctors, strict=True):
             first = rng.choice(names[rng.choice(("female", "male"))])
             slots[slot], slots[f"{slot}_first"] = surname(name), self.literal(first, "PRENOM")
-        hospital, town = rng.choice(names[prefix + "hospitals"]), rng.choice(names[prefix + "towns"])
+        hospital, towns = rng.choice(names[prefix + "hospitals"]), names[prefix + "towns"]
+        town = next((name for name in names["towns"] + names["held_towns"] if name in hospital), rng.choice(towns))
         slots["hopital"] = self.literal(hospital, "HOPITAL")
         slots["ville"] = self.literal(town, "GEOG", "VILLE")
         slots["ville2"] = self.literal(rng.choice(names[prefix + "towns"]), "GEOG", "VILLE")
@@ -138,6 +143,9 @@ class Case:
         slots["entree"] = self.literal(write_date(self.stay.admission, style), "DATE")
         slots["sortie"] = self.literal(write_date(self.stay.discharge, style), "DATE")
         slots["age"] = Text(age_words(self.patient.birth, self.stay.admission))
+        seen_on = self.stay.discharge + timedelta(days=self.rng.randint(14, 100))
+        slots["consult"] = self.literal(write_date(seen_on, style), "DATE")
+        slots["age_consult"] = Text(age_words(self.patient.birth, seen_on))
         slots["jours"] = Text(f"{self.stay.days} jours" if self.stay.days > 1 else "1 jour")
         words = ("[garçon](LIVB)", "[fille](LIVB)") if self.child else ("[homme](LIVB)", "[femme](LIVB)")
         slots["hom"] = parse(f"<{words[0]}|{words[1]}>")
@@ -149,11 +157,19 @@ class Case:
         slots["service"] = Text(self.rng.choice(scenario.wards))
         slots["specialite"] = Text(scenario.specialty)
         slots["quidam"] = parse(
-            "l'[enfant](LIVB) {prenom} {nom}" if self.child else self.rng.choice(("<M.|Mme> {nom}", "<Monsieur|Madame> {nom}"))
+            "l'[enfant](LIVB) {prenom} {nom}"
+            if self.child
+            else self.rng.choice(("<M.|Mme> {nom}", "<Monsieur|Madame> {nom}"))
         )
         came = ARRIVALS[scenario.admission]
         slots["venue"], slots["venue_part"] = parse(self.rng.choice(came[0])), parse(self.rng.choice(came[1]))
         slots["delai"] = Text(self.rng.choice(("un mois", "3 mois", "six semaines", "2 mois", "6 mois", "15 jours")))
+
+    def break_line(self) -> None:
+        """Go to a new line where a heading has just left the pen after its colon."""
+        writer = self.writer
+        if writer.parts and writer.parts[-1].endswith(": "):
+            writer.parts[-1] = writer.parts[-1][:-1] + "\n"
 
     def set_vitals(self, states: tuple[str, ...]) -> None:
         """Fill the slots of vital signs, as the patient's state and age make them."""

@@ -120,6 +120,7 @@ def write_consultation(case: Case) -> tuple[int, int] | None:
     """Write a consultation report, as a letter, some weeks after the event."""
     write_header(case, "Compte rendu de consultation", ward=case.rng.random() < 0.5)
     writer = case.writer
+    writer.slots["age"] = writer.slots["age_consult"]
     writer.add("\n\n")
     case.say("greeting")
     writer.add("\n")
@@ -140,7 +141,7 @@ def write_consultation(case: Case) -> tuple[int, int] | None:
     steps.insert(case.rng.randint(0, 1), partial(case.say, "consult_state"))
     case.chain(steps)
     if case.rng.random() < 0.7:
-        layout.section("examen", sections.say_vitals)
+        layout.section("examen_consult", sections.say_vitals)
     if case.rng.random() < 0.5:
         layout.section("examens", partial(sections.write_exams, count=1))
     if case.rng.random() < 0.6:
@@ -204,7 +205,6 @@ def write_ordonnance(case: Case) -> None:
         case.say("ordonnance_note")
     writer.add("\n\n")
     case.say("ordonnance_sign")
-    return
 
 
 KINDS: dict[str, tuple[Callable[[Case], tuple[int, int] | None], float]] = {

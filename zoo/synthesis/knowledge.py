@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 SPLITS = ("train", "dev", "test", "transfer")
 SEXES = ("F", "M", "MF", "FFM", "MMF")
 STATES = ("fever", "tachycardia", "hypoxia", "hypotension", "hypertension", "bradycardia", "hypothermia", "smoker")
+SYSTEMS = ("abdomen", "heart", "lung", "legs", "neuro", "nodes")
 ADMISSIONS = ("urgences", "programmée", "transfert", "adressé")
 LAB = re.compile(r"(?P<name>.+?): (?P<low>\d+(?:,\d+)?)-(?P<high>\d+(?:,\d+)?)(?: (?P<unit>.+))?\Z")
 
@@ -84,6 +85,8 @@ class Scenario:
     """The only split that may use it; "train" ones serve transfer too."""
     specialty: str
     wards: tuple[str, ...]
+    spared: tuple[str, ...]
+    """Systems whose examination is normal in this specialty, among SYSTEMS."""
     """Names of the wards that receive it."""
     specialist: Concept
     age: tuple[float, float]
@@ -116,6 +119,8 @@ class Scenario:
     adverse: tuple[Node, ...]
     state: tuple[str, ...]
     """What the vital signs show at entry, among STATES."""
+    avoid: tuple[str, ...]
+    """Classes of drugs (drug_classes.toml) that the patient must not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +149,14 @@ class Knowledge:
 def parse_prescription(line: str) -> Prescription:
     """Parse "drug / Brand | dose | form | posology | duration" (duration may be missing)."""
     cells = [cell.strip() for cell in line.split("|")] if "{?" not in line and "<" not in line else []
-    if len(cells) not in (4, 5):
+    if len(cells) not in (4, 5) or not all(cells):
         raise MarkupError(f"prescription {line!r}: write 'drug / Brand | dose | form | posology | duration'")
     drug = parse_concept(cells[0], "CHEM", "treatment")
     duration = parse(cells[4]) if len(cells) == 5 else None
     return Prescription(
         cells[0].split(" / ")[0].partition(":")[2] or cells[0].split(" / ")[0],
         drug,
-        parse(f"[{cells[1]}](@dose)") if cells[1] else parse(""),
+        parse(f"[{cells[1]}](@dose)"),
         parse(cells[2]),
         parse(cells[3]),
         duration,
@@ -187,10 +192,13 @@ def _stopped(line: str) -> Stopped:
 DISORDERS = ("motif", "symptoms", "signs", "negatives")
 SENTENCES = ("family", "summary", "follow", "later", "implants", "resistant", "adverse")
 GROUPS = ("history", "care", "course")
-OPTIONAL = frozenset(("family", "implants", "resistant", "adverse", "stops", "background", "admission", "state"))
+SHARED = frozenset(("specialty", "wards", "specialist", "spared"))
+OPTIONAL = frozenset(
+    ("family", "implants", "resistant", "adverse", "stops", "background", "admission", "state", "avoid")
+)
 
 
-def _convert(name: str, value: Any) -> Any:
+def _convert(name: str, value: Any) -> object:  # noqa: ANN401  (what TOML gives, checked by what reads it)
     if name == "diagnosis":
         return parse_concept(value, "DISO", "diagnosis")
     if name in DISORDERS:
@@ -202,7 +210,8 @@ def _convert(name: str, value: Any) -> Any:
     if name == "labs":
         return tuple(parse_lab(item) for item in value)
     if name == "exams":
-        return tuple(Examination(parse_concept(item[0], "PROC", "procedure"), parse_variants(item[1:])) for item in value)
+        names = [parse_concept(item[0], "PROC", "procedure") for item in value]
+        return tuple(Examination(exam, parse_variants(item[1:])) for exam, item in zip(names, value, strict=True))
     if name == "discharge":
         return tuple(parse_prescription(item) for item in value)
     if name == "stops":
@@ -225,8 +234,9 @@ def build_scenario(raw: dict[str, Any], shared: dict[str, Any], source: str) -> 
     for key, choices in (("split", SPLITS), ("sex", SEXES), ("admission", ADMISSIONS)):
         if entry[key] not in choices:
             raise KnowledgeError(f"{name}: {key} = {entry[key]!r}; choose one of {', '.join(choices)}")
-    if set(entry["state"]) - set(STATES):
-        raise KnowledgeError(f"{name}: state = {entry['state']}; choose among {', '.join(STATES)}")
+    for key, choices in (("state", STATES), ("spared", SYSTEMS), ("avoid", tuple(load_classes()))):
+        if set(entry[key]) - set(choices):
+            raise KnowledgeError(f"{name}: {key} = {entry[key]}; choose among {', '.join(choices)}")
     empty = [key for key in known - OPTIONAL if entry[key] in ([], "")]
     if empty:
         raise KnowledgeError(f"{name}: {', '.join(empty)} is empty; give at least one value")
@@ -244,14 +254,25 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise KnowledgeError(f"{path.name}: {error}; correct the file") from error
 
 
+@cache
+def load_classes() -> dict[str, frozenset[str]]:
+    """Load the classes of drugs that exclude one another."""
+    return {key: frozenset(names) for key, names in read_toml(HERE / "drug_classes.toml").items()}
+
+
+def classes_of(names: set[str]) -> set[str]:
+    """Return the classes to which some of the drugs belong."""
+    return {key for key, members in load_classes().items() if members & names}
+
+
 def load_scenarios(folder: Path) -> tuple[Scenario, ...]:
     """Load every scenario file of a folder, in the order of their names."""
     scenarios: list[Scenario] = []
     for path in sorted(folder.glob("*.toml")):
         content = read_toml(path)
         entries = content.pop("scenario", [])
-        if set(content) != {"specialty", "wards", "specialist"} or not entries:
-            raise KnowledgeError(f"{path.name}: give specialty, wards, specialist and [[scenario]] tables, nothing else")
+        if set(content) != SHARED or not entries:
+            raise KnowledgeError(f"{path.name}: give {', '.join(sorted(SHARED))} and [[scenario]]")
         shared = content | {"specialist": plain_concept(content["specialist"])}
         scenarios += [build_scenario(entry, shared, path.name) for entry in entries]
     doubles = {item.id for item in scenarios if sum(other.id == item.id for other in scenarios) > 1}
@@ -265,7 +286,7 @@ def load_antecedents(path: Path) -> dict[str, Antecedent]:
     found: dict[str, Antecedent] = {}
     for entry in read_toml(path).get("antecedent", []):
         if set(entry) - {"treatments", "min_age", "sex", "event"} != {"key", "name"}:
-            raise KnowledgeError(f"{path.name}: {entry}: give key and name, and only treatments, min_age, sex and event beside")
+            raise KnowledgeError(f"{path.name}: {entry}: give key and name; treatments, min_age, sex, event may follow")
         treatments = tuple(parse_prescription(line) for line in entry.get("treatments", []))
         name = parse_concept(entry["name"], "DISO", "antecedent")
         found[entry["key"]] = Antecedent(

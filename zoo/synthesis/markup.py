@@ -25,9 +25,7 @@ from zoo.synthesis.french import AGREEMENTS, ARTICLES, GENDERS, agreement, artic
 
 UMLS = frozenset("ANAT CHEM DEVI DISO GEOG LIVB OBJC PHEN PHYS PROC".split())
 PII = frozenset("ADRESSE DATE DATE_NAISSANCE HOPITAL IPP MAIL NDA NOM PRENOM SECU TEL VILLE ZIP".split())
-FACTS = frozenset(
-    "diagnosis treatment dose lab procedure follow-up allergy antecedent stopped germ implant".split()
-)
+FACTS = frozenset("diagnosis treatment dose lab procedure follow-up allergy antecedent stopped germ implant".split())
 NUMBER = re.compile(r"#(\d+(?:,\d+)?)-(\d+(?:,\d+)?)\Z")
 SLOT = re.compile(r"(?:([a-z_]+):)?([a-z_0-9]+)\Z")
 

@@ -117,7 +117,7 @@ def draw_patient(rng: random.Random, scenario: Scenario, stay: Stay, knowledge: 
     names = knowledge.names
     return Patient(
         female,
-        rng.choice(names["female" if female else "male"]),
+        rng.choice(names[("young_" if birth.year > 1990 else "") + ("female" if female else "male")]),
         rng.choice(names["held_surnames" if held else "surnames"]),
         birth,
         draw_nir(rng, female, birth),

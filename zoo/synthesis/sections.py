@@ -8,6 +8,15 @@ from zoo.synthesis.case import Case
 from zoo.synthesis.knowledge import Prescription
 from zoo.synthesis.markup import Node, Text
 
+NORMAL_LABS = {
+    "ions": frozenset(("natrémie", "kaliémie", "bicarbonates", "calcémie", "sodium", "ph", "ph artériel")),
+    "kidney": frozenset(("créatinine", "créatininémie", "urée", "dfg", "protéinurie", "protéinurie des 24 heures")),
+    "liver": frozenset(("bilirubine", "bilirubine totale", "bilirubine libre", "alat", "asat", "gamma-gt", "albumine")),
+    "thyroid": frozenset(("tsh", "t4 libre", "cortisol de 8 h")),
+    "clotting": frozenset(("tp", "inr", "d-dimères", "fibrinogène", "haptoglobine", "bilirubine totale")),
+}
+"""Groups of analytes, by the names that tell that a scenario already speaks of them."""
+
 
 def write_motif(case: Case) -> None:
     """Why the patient came."""
@@ -19,6 +28,7 @@ def write_antecedents(case: Case) -> None:
     listed = case.rng.random() < 0.6
     separator, suffix = ("\n- ", "_item") if listed else (" ", "")
     if listed:
+        case.break_line()
         case.writer.add("- ")
     steps = []
     for item in case.antecedents:
@@ -32,7 +42,14 @@ def write_antecedents(case: Case) -> None:
         steps.append(partial(case.writer.sentence, case.rng.choice(case.scenario.family)))
     elif case.rng.random() < 0.4:
         steps.append(partial(case.say, "family"))
-    case.chain(steps, separator)
+    if listed:
+        case.chain(steps, separator)
+        return
+    for index, step in enumerate(steps):
+        case.writer.add(" " if index else "")
+        step()
+        if not case.writer.parts[-1].endswith("."):
+            case.writer.add(".")
 
 
 def draw_years(case: Case) -> Text:
@@ -72,6 +89,7 @@ def set_prescription(case: Case, line: Prescription) -> None:
 def write_prescriptions(case: Case, lines: tuple[Prescription, ...], key: str) -> None:
     """Write prescription lines, all in one style."""
     style = case.pick(key)
+    case.break_line()
     bullet = case.rng.choice(("- ", "", "• ", "- "))
     for index, line in enumerate(lines):
         case.writer.add(("\n" if index else "") + bullet)
@@ -104,7 +122,7 @@ def say_symptoms(case: Case) -> None:
     """One sentence of symptoms."""
     symptoms = case.scenario.symptoms
     first, second = case.rng.sample(symptoms, 2)
-    case.say("symptoms", s1=first, s2=second)
+    case.say("symptoms_child" if case.child else "symptoms", s1=first, s2=second)
 
 
 def say_absent(case: Case) -> None:
@@ -121,7 +139,7 @@ def write_examination(case: Case) -> None:
     if case.rng.random() < 0.8:
         steps.append(partial(say_absent, case))
     if case.rng.random() < 0.6:
-        steps.append(partial(case.say, "exam_normal"))
+        steps.append(partial(case.say, f"normal_{case.rng.choice((*case.scenario.spared, 'other'))}"))
     case.chain(steps, case.rng.choice((" ", " ", "\n")))
 
 
@@ -139,6 +157,8 @@ def write_labs(case: Case, count: int = 6) -> None:
     if not listed:
         case.say("labs_open")
         case.writer.add(" ")
+        # The opening and the values are one sentence: its facts must point to the whole.
+        opening = case.writer.sentences.pop()[0]
     for index, lab in enumerate(labs):
         if index:
             case.writer.add("\n" if listed else ", ")
@@ -149,11 +169,16 @@ def write_labs(case: Case, count: int = 6) -> None:
             case.writer.sentences.append((start, case.writer.position))
     if not listed:
         case.writer.add(".")
-        opening = case.writer.sentences.pop()[0]
         case.writer.sentences.append((opening, case.writer.position))
     if case.rng.random() < 0.6:
         case.writer.add("\n" if listed else " ")
-        case.say("labs_normal")
+        case.say(f"normal_labs_{case.rng.choice(list_normal_labs(case))}")
+
+
+def list_normal_labs(case: Case) -> list[str]:
+    """Return the groups of analytes of which the scenario says nothing, so that they may be called normal."""
+    known = {form.node.first_word().casefold() for lab in case.scenario.labs for form in lab.analyte.forms}
+    return ["other"] + [group for group, analytes in NORMAL_LABS.items() if not known & analytes]
 
 
 def write_exams(case: Case, count: int = 3) -> None:
