@@ -7,6 +7,7 @@ line ends, spaces and unusual characters stay, since offsets count them.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -211,11 +212,23 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
+def _salvaged_id(line: bytes, options: ReadOptions) -> str | None:
+    """Return the id of a record whose bytes are not all UTF-8, if the rest of it is JSON."""
+    try:
+        record = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    found = next((record[key] for key in (options.id_column, *ID_COLUMNS) if key in record), None)
+    return str(found)[:200].encode("utf-8", "backslashreplace").decode() if isinstance(found, str | int) else None
+
+
 def _json_item(line: bytes, where: str, options: ReadOptions) -> Item:
     try:
         record = decode_json(line, "")
     except DocumentError as error:
-        return BadDocument(where, str(error).removeprefix(": "))
+        return BadDocument(where, str(error).removeprefix(": "), _salvaged_id(line, options))
     if not isinstance(record, dict):
         return BadDocument(where, f"expected an object with 'id' and 'text', found {type(record).__name__}")
     text_key = options.text_column or next((key for key in TEXT_COLUMNS if key in record), "text")
@@ -230,4 +243,4 @@ def _json_item(line: bytes, where: str, options: ReadOptions) -> Item:
     try:
         return Document.from_dict({**rest, "id": item.id, "text": item.text}, where)
     except DocumentError as error:
-        return BadDocument(where, str(error).removeprefix(f"{where} "), item.id)
+        return BadDocument(where, str(error).removeprefix(where).split("): ", 1)[-1], item.id)

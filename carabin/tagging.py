@@ -72,25 +72,21 @@ def decode_spans(words: Offsets, probabilities: NDArray[np.floating], labels: Se
     Returns:
         Entities in order. `score` is the mean probability, over the entity's words, of its label (B or I).
     """
-    if len(words) == 0:
+    if len(words) == 0 or not labels:
         return []
     best = constrained_tags(np.log(np.maximum(probabilities, 1e-12), dtype=np.float64))
-    entities: list[Entity] = []
-    position = 0
-    while position < len(words):
-        tag = int(best[position])
-        if tag == 0:
-            position += 1
-            continue
-        label, end = (tag - 1) // 2, position + 1
-        while end < len(words) and best[end] == 2 * label + 2:
-            end += 1
-        share = probabilities[position:end, 2 * label + 1] + probabilities[position:end, 2 * label + 2]
-        entities.append(
-            Entity(int(words[position, 0]), int(words[end - 1, 1]), labels[label], float(min(share.mean(), 1.0)))
-        )
-        position = end
-    return entities
+    # In a valid sequence an entity begins at each B-x and ends before the next tag that is no I-x.
+    firsts = np.flatnonzero(best % 2 == 1)
+    stops = np.append(np.flatnonzero((best % 2 == 1) | (best == 0)), len(words))
+    lasts = stops[np.searchsorted(stops, firsts, side="right")]
+    label_of_word = np.maximum(best - 1, 0) // 2
+    rows = np.arange(len(words))
+    share = probabilities[rows, 2 * label_of_word + 1].astype(np.float64)
+    share += probabilities[rows, 2 * label_of_word + 2]
+    total = np.concatenate(([0.0], np.cumsum(share)))
+    scores = np.clip((total[lasts] - total[firsts]) / (lasts - firsts), 0.0, 1.0)
+    found = zip(words[firsts, 0], words[lasts - 1, 1], label_of_word[firsts], scores, strict=True)
+    return [Entity(int(start), int(end), labels[label], float(score)) for start, end, label, score in found]
 
 
 def constrained_tags(log_probabilities: NDArray[np.float64]) -> NDArray[np.int64]:

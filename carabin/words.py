@@ -36,14 +36,9 @@ def first_tokens(words: Offsets, tokens: Offsets) -> NDArray[np.int64]:
         Shape (n_words,). -1 where the tokenizer made no token of that character, or where the window ends before it.
         Several words share a token when the tokenizer glues them.
     """
-    # Byte-level tokenizers that trim offsets make an empty token of a space, at the very place where a word starts.
-    visible = np.flatnonzero(tokens[:, 1] > tokens[:, 0])
-    if len(visible) == 0:
-        return np.full(len(words), -1, dtype=np.int64)
-    starts = tokens[visible, 0]
-    # The last token that starts at or before the word; byte-level tokenizers cut one character into several tokens
-    # of equal offsets, of which the first is wanted.
-    last = np.searchsorted(starts, words[:, 0], side="right") - 1
-    first = np.searchsorted(starts, starts[np.maximum(last, 0)], side="left")
-    covered = (last >= 0) & (tokens[visible[first], 1] > words[:, 0])
-    return np.where(covered, visible[first], -1)
+    # The first token that ends after the word's first character. Empty tokens (byte-level tokenizers that trim offsets
+    # make one of a space) never do, and of several tokens of one character the first is taken.
+    reach = np.maximum.accumulate(tokens[:, 1]) if len(tokens) else np.zeros(0, dtype=np.int64)
+    first = np.searchsorted(reach, words[:, 0], side="right")
+    starts = np.append(tokens[:, 0], np.iinfo(np.int64).max)
+    return np.where(starts[first] <= words[:, 0], first, -1)
