@@ -129,7 +129,7 @@ class Case:
             slots[slot] = self.literal(f"{rng.choice(('96', '99', '00'))}{rng.randint(0, 99):02d}0", "ZIP")
         for slot in ("tel", "tel2", "tel3"):
             slots[slot] = self.literal(draw_phone(rng), "TEL")
-        domain = f"{ascii_lower(hospital)[:18].strip('-')}.example"
+        domain = f"{ascii_lower(hospital.rpartition(' ')[2])}.example"
         local = rng.choice((f"secretariat.{ascii_lower(self.scenario.specialty)}", ascii_lower(doctors[0])))
         slots["mail"] = self.literal(f"{local}@{domain}", "MAIL")
         for slot, text in (("ipp", patient.ipp), ("nda", patient.nda), ("secu", patient.nir)):

@@ -145,7 +145,7 @@ def write_consultation(case: Case) -> tuple[int, int] | None:
     if case.rng.random() < 0.5:
         layout.section("examens", partial(sections.write_exams, count=1))
     if case.rng.random() < 0.6:
-        layout.section("traitement_cours", sections.write_discharge_treatment)
+        layout.section("traitement_cours", sections.write_lasting_treatment)
     conclusion = None
     if case.rng.random() < 0.6:
         layout.head("conclusion")

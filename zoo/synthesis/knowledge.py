@@ -14,7 +14,17 @@ from zoo.synthesis.markup import Concept, MarkupError, Node, NounPhrase, parse, 
 HERE = Path(__file__).parent
 SPLITS = ("train", "dev", "test", "transfer")
 SEXES = ("F", "M", "MF", "FFM", "MMF")
-STATES = ("fever", "tachycardia", "hypoxia", "hypotension", "hypertension", "bradycardia", "hypothermia", "smoker")
+STATES = (
+    "fever",
+    "tachycardia",
+    "hypoxia",
+    "hypotension",
+    "hypertension",
+    "bradycardia",
+    "hypothermia",
+    "smoker",
+    "drinker",
+)
 SYSTEMS = ("abdomen", "heart", "lung", "legs", "neuro", "nodes")
 ADMISSIONS = ("urgences", "programmée", "transfert", "adressé")
 LAB = re.compile(r"(?P<name>.+?): (?P<low>\d+(?:,\d+)?)-(?P<high>\d+(?:,\d+)?)(?: (?P<unit>.+))?\Z")
@@ -117,6 +127,7 @@ class Scenario:
     implants: tuple[Node, ...]
     resistant: tuple[Node, ...]
     adverse: tuple[Node, ...]
+    transfusion: tuple[Node, ...]
     state: tuple[str, ...]
     """What the vital signs show at entry, among STATES."""
     avoid: tuple[str, ...]
@@ -190,15 +201,15 @@ def _stopped(line: str) -> Stopped:
 
 
 DISORDERS = ("motif", "symptoms", "signs", "negatives")
-SENTENCES = ("family", "summary", "follow", "later", "implants", "resistant", "adverse")
+SENTENCES = ("family", "summary", "follow", "later", "implants", "resistant", "adverse", "transfusion")
 GROUPS = ("history", "care", "course")
 SHARED = frozenset(("specialty", "wards", "specialist", "spared"))
 OPTIONAL = frozenset(
-    ("family", "implants", "resistant", "adverse", "stops", "background", "admission", "state", "avoid")
+    ("family", "implants", "resistant", "adverse", "stops", "background", "admission", "state", "avoid", "transfusion")
 )
 
 
-def _convert(name: str, value: Any) -> object:  # noqa: ANN401  (what TOML gives, checked by what reads it)
+def _convert(name: str, value: Any) -> Any:  # noqa: ANN401  (what TOML gives, checked by what reads it)
     if name == "diagnosis":
         return parse_concept(value, "DISO", "diagnosis")
     if name in DISORDERS:
@@ -234,9 +245,9 @@ def build_scenario(raw: dict[str, Any], shared: dict[str, Any], source: str) -> 
     for key, choices in (("split", SPLITS), ("sex", SEXES), ("admission", ADMISSIONS)):
         if entry[key] not in choices:
             raise KnowledgeError(f"{name}: {key} = {entry[key]!r}; choose one of {', '.join(choices)}")
-    for key, choices in (("state", STATES), ("spared", SYSTEMS), ("avoid", tuple(load_classes()))):
-        if set(entry[key]) - set(choices):
-            raise KnowledgeError(f"{name}: {key} = {entry[key]}; choose among {', '.join(choices)}")
+    for key, allowed in (("state", STATES), ("spared", SYSTEMS), ("avoid", tuple(load_classes()))):
+        if set(entry[key]) - set(allowed):
+            raise KnowledgeError(f"{name}: {key} = {entry[key]}; choose among {', '.join(allowed)}")
     empty = [key for key in known - OPTIONAL if entry[key] in ([], "")]
     if empty:
         raise KnowledgeError(f"{name}: {', '.join(empty)} is empty; give at least one value")

@@ -121,6 +121,6 @@ def draw_patient(rng: random.Random, scenario: Scenario, stay: Stay, knowledge: 
         rng.choice(names["held_surnames" if held else "surnames"]),
         birth,
         draw_nir(rng, female, birth),
-        rng.choice(("", "80", "IPP")) + str(rng.randint(10_000_000, 99_999_999)),
+        rng.choice(("", "80", "0")) + str(rng.randint(10_000_000, 99_999_999)),
         f"{stay.admission:%y}{rng.randint(1_000_000, 9_999_999)}",
     )

@@ -69,7 +69,7 @@ def write_lifestyle(case: Case) -> None:
         return
     old = case.years >= 65
     habit = "smoker" if "smoker" in case.scenario.state else "tobacco"
-    if any(item.key == "alcool" for item in case.antecedents):
+    if "drinker" in case.scenario.state or any(item.key == "alcool" for item in case.antecedents):
         habit = "drinker"
     elif any(item.key == "bpco" for item in case.antecedents):
         habit = "smoker"
@@ -231,6 +231,15 @@ def write_discharge_treatment(case: Case) -> None:
         write_prescriptions(case, case.entry, "rx")
 
 
+def write_lasting_treatment(case: Case) -> None:
+    """What is still taken at the consultation: neither a three-day course nor what was stopped."""
+    lasting = tuple(line for line in case.scenario.discharge if line.duration is None) + case.entry
+    if lasting:
+        write_prescriptions(case, lasting, "rx")
+    else:
+        case.say("no_treatment")
+
+
 def write_follow(case: Case) -> None:
     """Where the patient goes and who sees them next."""
     steps = [partial(case.say, "destination")]
@@ -253,7 +262,10 @@ def write_safety(case: Case) -> None:
         steps.append(partial(case.writer.sentence, case.rng.choice(scenario.resistant)))
     else:
         steps.append(partial(case.say, "no_resistant"))
-    steps.append(partial(case.say, "no_transfusion"))
+    if scenario.transfusion:
+        steps.append(partial(case.writer.sentence, case.rng.choice(scenario.transfusion)))
+    else:
+        steps.append(partial(case.say, "no_transfusion"))
     if scenario.implants:
         steps.append(partial(case.writer.sentence, case.rng.choice(scenario.implants)))
     else:
