@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
@@ -129,7 +130,7 @@ class Case:
             slots[slot] = self.literal(f"{rng.choice(('96', '99', '00'))}{rng.randint(0, 99):02d}0", "ZIP")
         for slot in ("tel", "tel2", "tel3"):
             slots[slot] = self.literal(draw_phone(rng), "TEL")
-        domain = f"{ascii_lower(hospital.rpartition(' ')[2])}.example"
+        domain = f"{ascii_lower(re.split("[ ']", hospital)[-1])}.example"
         local = rng.choice((f"secretariat.{ascii_lower(self.scenario.specialty)}", ascii_lower(doctors[0])))
         slots["mail"] = self.literal(f"{local}@{domain}", "MAIL")
         for slot, text in (("ipp", patient.ipp), ("nda", patient.nda), ("secu", patient.nir)):
@@ -146,6 +147,7 @@ class Case:
         seen_on = self.stay.discharge + timedelta(days=self.rng.randint(14, 100))
         slots["consult"] = self.literal(write_date(seen_on, style), "DATE")
         slots["age_consult"] = Text(age_words(self.patient.birth, seen_on))
+        slots["pa"] = Text(str(self.rng.randint(2, max(3, min(48, round((self.years - 16) * 0.8))))))
         slots["jours"] = Text(f"{self.stay.days} jours" if self.stay.days > 1 else "1 jour")
         words = ("[garçon](LIVB)", "[fille](LIVB)") if self.child else ("[homme](LIVB)", "[femme](LIVB)")
         slots["hom"] = parse(f"<{words[0]}|{words[1]}>")
