@@ -34,7 +34,10 @@ class ScoreError(ValueError):
 class WordTagger(Protocol):
     """What is asked of an annotator: `carabin.annotator.Annotator`, or an oracle in a test."""
 
-    labels: Sequence[str]
+    @property
+    def labels(self) -> Sequence[str]:
+        """The label set, in the order of the tags."""
+        ...
 
     def word_probabilities(self, texts: Sequence[str]) -> list[tuple[Offsets, NDArray[np.float32]]]:
         """Return, for each text, its words (n, 2) and their tag distributions (n, n_tags)."""
@@ -69,6 +72,8 @@ class Noise:
         """Return the document as it reads under this noise, its gold entities moved along.
 
         The noise depends on the seed and on the document's id only: not on the documents before it, nor on the process.
+        Gold keeps its characters: where two words were glued and one of them was gold, no tagger of words can be exact,
+        and that loss belongs to the score under `glue`, `pdf` and `ocr`.
         """
         words = find_words(document.text)
         noised = perturb(document.text, self.kind, self.rate, random.Random(f"{seed}/{self}/{document.id}"), words)
@@ -158,7 +163,7 @@ def _add_batch(tally: _Tally, annotator: WordTagger, batch: list[Document], want
         tally.exact.append(count_matches(found, document.entities, "exact"))
         tally.overlap.append(count_matches(found, document.entities, "overlap"))
         right = {_place(entity) for entity in document.entities}
-        tally.entities.add([entity.score for entity in found], [_place(entity) in right for entity in found])
+        tally.entities.add([entity.score or 0.0 for entity in found], [_place(entity) in right for entity in found])
         if len(words):
             tally.words.add(probabilities.max(axis=1), probabilities.argmax(axis=1) == gold_tags)
 

@@ -43,12 +43,15 @@ class TorchEngine:
         # transformers takes seconds to import: who scores an ONNX file does not wait for it.
         from safetensors import SafetensorError
         from transformers import AutoModelForTokenClassification
+        from transformers.utils import logging
 
         folder = Path(folder)
         read_config(folder)
         weights = folder / "model.safetensors"
         if not weights.is_file():
             raise ModelError(f"{weights}: no such file; train the student, or name the folder of its checkpoint")
+        bars = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
         try:
             model = AutoModelForTokenClassification.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
@@ -56,6 +59,9 @@ class TorchEngine:
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             cause = str(error).partition("\n")[0]
             raise ModelError(f"{weights}: not a token-classification checkpoint ({cause}); write it again") from error
+        finally:
+            if bars:
+                logging.enable_progress_bar()
         return cls(model, device, bf16)
 
     @property

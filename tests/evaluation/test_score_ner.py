@@ -1,20 +1,19 @@
 """The scoring script: checkpoint in, metrics.json out, in the schema that cards and leaderboards read."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
 
 from carabin.annotator import ModelError
 from evaluation.ner_report import Noise, ScoreError
-from evaluation.score_ner import parse_use, score_model
+from evaluation.score_ner import main, parse_use, score_model
 from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import hash_file
 
-ROOT = Path(__file__).parents[2]
 CARD = """---
 carabin:
   id: {id}
@@ -82,24 +81,38 @@ def test_a_folder_without_a_model_is_refused(tmp_path, registry):
         score_model(tmp_path, [CorpusUse("fictitious", "test")], "auto", 1, [], registry)
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "evaluation.score_ner", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def run(*arguments: str) -> Result:
+    """Run the script in this process: importing torch anew would take most of the test's time."""
+    app = typer.Typer()
+    app.command()(main)
+    return CliRunner().invoke(app, arguments)
 
 
 def test_the_script_writes_metrics_json(checkpoint, tmp_path):
     out = tmp_path / "metrics.json"
     corpus = "synthetic-reports/test[:3]"
     result = run("--model", str(checkpoint), "--corpus", corpus, "--noise", "accent:1", "--out", str(out))
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.output
     record = json.loads(out.read_text(encoding="utf-8"))
     assert list(record["splits"]) == ["synthetic-reports/test", "synthetic-reports/test+accent:1"]
     assert record["splits"]["synthetic-reports/test"]["documents"] == 3
     assert "exact F1" in result.stdout and str(out) in result.stdout
 
 
-def test_the_script_ends_on_one_line_that_names_the_fault(tmp_path):
-    result = run("--model", str(tmp_path), "--corpus", "synthetic-reports/test[:3]", "--out", str(tmp_path / "m.json"))
-    assert result.returncode == 1
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--corpus", "synthetic-reports/test[:3]", "--which", "int8"),
+        ("--corpus", "synthetic-reports/test[:3]", "--which", "tensorflow"),
+        ("--corpus", "synthetic-reports"),
+        ("--corpus", "synthetic-reports/test"),
+        ("--corpus", "synthetic-reports/nowhere[:3]"),
+        ("--corpus", "no-such-corpus/test"),
+        ("--corpus", "synthetic-reports/test[:3]", "--noise", "typo"),
+    ],
+)
+def test_the_script_ends_on_one_line_that_names_the_fault(wrong, checkpoint, tmp_path):
+    result = run("--model", str(checkpoint), *wrong, "--out", str(tmp_path / "m.json"))
+    assert result.exit_code == 1
     assert result.stderr.startswith("error: ") and len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "m.json").exists()

@@ -56,7 +56,8 @@ def apply_edits(text: str, words: Offsets, edits: Sequence[Edit]) -> Noised:
     if not edits:
         return Noised(text, words.copy())
     edits = sorted(edits)
-    pieces, position = [], 0
+    pieces: list[str] = []
+    position = 0
     for edit in edits:
         pieces += (text[position : edit.start], edit.text)
         position = edit.end

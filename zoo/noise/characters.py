@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from zoo.noise.alignment import Edit
 
@@ -118,5 +118,5 @@ def edit_ocr(text: str, spans: Spans, rate: float, rng: random.Random) -> list[E
     return _replace(text, spans, choose(eligible, rate, rng), misread)
 
 
-def _replace(text, spans, chosen, change) -> list[Edit]:  # noqa: ANN001 - see the callers
+def _replace(text: str, spans: Spans, chosen: Sequence[int], change: Callable[[str], str]) -> list[Edit]:
     return [Edit(spans[i][0], spans[i][1], change(text[spans[i][0] : spans[i][1]]), i, i) for i in chosen]
