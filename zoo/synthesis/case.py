@@ -130,7 +130,8 @@ class Case:
             slots[slot] = self.literal(f"{rng.choice(('96', '99', '00'))}{rng.randint(0, 99):02d}0", "ZIP")
         for slot in ("tel", "tel2", "tel3"):
             slots[slot] = self.literal(draw_phone(rng), "TEL")
-        domain = f"{ascii_lower(re.split("[ ']", hospital)[-1])}.example"
+        place = re.split(r"[ ']", hospital)[-1]
+        domain = f"{ascii_lower(place)}.example"
         local = rng.choice((f"secretariat.{ascii_lower(self.scenario.specialty)}", ascii_lower(doctors[0])))
         slots["mail"] = self.literal(f"{local}@{domain}", "MAIL")
         for slot, text in (("ipp", patient.ipp), ("nda", patient.nda), ("secu", patient.nir)):
