@@ -29,7 +29,7 @@ def teacher_folder(plan: Plan) -> Path:
     """Return where this plan's teacher belongs: its key covers the teacher, its gold, its texts, the seed."""
     key = fingerprint(
         {
-            "teacher": asdict(plan.teacher) | {"licence": None},
+            "teacher": {name: value for name, value in asdict(plan.teacher).items() if name != "endpoint"} | {"licence": None},
             "corpora": plan.corpora("gold") + (plan.corpora("transfer") if plan.teacher.kind == "trained" else []),
             "labels": plan.student.labels,
             "seed": plan.seed,

@@ -112,7 +112,9 @@ def _teacher_reasons(registry: Registry, profile: Profile, policy: Policy) -> It
         return
     methods = profile.methods
     if profile.distillation.relation_weight > 0:
-        methods = (*methods, "logits")  # what that loss takes, whatever `methods` says; Profile minds the soft labels
+        methods = (*methods, "logits")  # what that loss takes, whatever `methods` says
+    if profile.distillation.soft_weight > 0:  # so too the soft labels: a generated answer, or a distribution
+        methods = (*methods, "pseudo-labels" if teacher.kind == "endpoint" else "logits")
     yield from judge_teacher(teacher, methods, policy).reasons
 
 

@@ -58,7 +58,9 @@ class Profile:
         for name in ("gold", "dev", "transfer"):
             both = tested & {(use.corpus, use.split) for use in getattr(self, name)}
             require(not both, f"{name} reads a test split: {sorted(both)}")
-        require("logits" in self.methods or self.distillation.soft_weight == 0, "soft labels need method 'logits'")
+        soft = {"logits", "pseudo-labels"} & set(self.methods)
+        why = "soft labels need method 'logits', or 'pseudo-labels' where an endpoint's answers are the labels"
+        require(bool(soft) or self.distillation.soft_weight == 0, why)
 
 
 @dataclass(frozen=True, config=STRICT)

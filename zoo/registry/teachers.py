@@ -31,6 +31,75 @@ class LicenceEvidence:
 
 
 @dataclass(frozen=True, config=STRICT)
+class TokenPrices:
+    """What a provider asks, per million tokens."""
+
+    prompt: float
+    completion: float
+    currency: str
+    read_at: str
+    """Page and date of the price list."""
+
+    def __post_init__(self) -> None:
+        require(self.prompt >= 0 and self.completion >= 0, "prices must not be negative")
+        require(bool(self.currency.strip()) and bool(self.read_at.strip()), "say the currency, and where prices were read")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Endpoint:
+    """How a generative teacher is asked, over any OpenAI-compatible `/v1/chat/completions`.
+
+    The address and the key are in the environment of who runs it, never in a file; only the variables' names are here.
+    """
+
+    model: str
+    """The name that the endpoint knows the model by."""
+    base_url_variable: str = "CARABIN_ENDPOINT_URL"
+    """Environment variable that holds the address, up to `/v1`."""
+    api_key_variable: str | None = None
+    """Environment variable that holds the key; None for a server that asks for none."""
+    snapshot: str = ""
+    """Date or version of the served model, where the provider gives one: another snapshot is another teacher."""
+    temperature: float = 0.0
+    seed: int | None = None
+    """Sent along where the server takes one."""
+    max_output_tokens: int = 2048
+    passage_characters: int = 3000
+    """Longer documents are cut at paragraphs, sentences or lines, and asked piece by piece."""
+    response_format: Literal["text", "json_object", "json_schema"] = "text"
+    """`json_schema` reaches the server as TGI reads it: huggingface_hub rewrites it so for every address."""
+    confidence: float = 1.0
+    """Probability of the tag the teacher chose; the rest is shared among the others (label smoothing)."""
+    concurrency: int = 4
+    timeout_seconds: float = 120.0
+    attempts: int = 6
+    """Of one request, the first included, when the server is busy, broken or unreachable."""
+    first_wait_seconds: float = 1.0
+    """Before the second attempt; doubled before each further one, unless the server says how long (Retry-After)."""
+    longest_wait_seconds: float = 60.0
+    price_per_million_tokens: TokenPrices | None = None
+    """None: the cost is not known, and the ledger says so."""
+    watt_hours_per_1000_tokens: float | None = None
+    """Of prompt and completion alike; None: nobody measured, and the ledger says so."""
+    watt_hours_source: str = ""
+
+    def __post_init__(self) -> None:
+        require(bool(self.model.strip()), "model must not be empty")
+        for name in (self.base_url_variable, self.api_key_variable):
+            require(name is None or name.isidentifier(), f"'{name}' is no environment variable's name")
+        require(self.temperature >= 0, "temperature must not be negative")
+        require(self.max_output_tokens >= 16, "max_output_tokens must be at least 16")
+        require(self.passage_characters >= 200, "passage_characters must be at least 200")
+        require(0.5 < self.confidence <= 1, "confidence must lie in (0.5, 1]")
+        require(1 <= self.concurrency <= 256 and 1 <= self.attempts <= 20, "1..256 concurrency and 1..20 attempts")
+        waits = (self.timeout_seconds, self.first_wait_seconds, self.longest_wait_seconds)
+        require(min(waits) > 0, "timeout and waits must be positive")
+        energy = self.watt_hours_per_1000_tokens
+        require(energy is None or energy >= 0, "watt_hours_per_1000_tokens must not be negative")
+        require((energy is None) == (not self.watt_hours_source.strip()), "energy and watt_hours_source go together")
+
+
+@dataclass(frozen=True, config=STRICT)
 class Teacher:
     """One teacher of the zoo."""
 
@@ -51,8 +120,11 @@ class Teacher:
     pretraining: MaskedLanguageModelling | None = None
     training: Training | None = None
     """How it learns the task on the recipe's gold."""
+    endpoint: Endpoint | None = None
+    """How it is asked, for `endpoint` teachers that can be; the others are there for the licence gate alone."""
 
     def __post_init__(self) -> None:
+        require(self.endpoint is None or self.kind == "endpoint", "[endpoint] is for teachers of kind 'endpoint'")
         if self.kind == "trained":
             require(self.architecture is not None and self.tokenizer is not None, "a trained teacher has a shape")
             require(self.training is not None, "a trained teacher has a [training] section")
