@@ -52,11 +52,12 @@ def noisy_scores(annotator, reports) -> dict:
 
 
 def test_scores_under_noise_are_the_golden_ones(make_annotator, reports):
-    """Rewrite the file by deleting it and running this test once; read its difference before committing it."""
+    """To rewrite the file, delete it and run this test, which then fails once; read the difference."""
     found = noisy_scores(make_annotator(), reports)
     if not GOLDEN.exists():
         lines = (f"{json.dumps(name)}: {json.dumps(value)}" for name, value in found.items())
         GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        pytest.fail(f"{GOLDEN.name} was missing and is written anew: read it, then run again")
     assert found == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 

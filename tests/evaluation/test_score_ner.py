@@ -70,6 +70,15 @@ def test_a_checkpoint_is_scored_clean_and_noised_in_schema_1(checkpoint, registr
     json.dumps(record)
 
 
+def test_an_onnx_repository_is_scored_by_the_same_way(onnx_repository, registry, reports):
+    record = score_model(
+        onnx_repository, [CorpusUse("fictitious", "test")], "auto", 1, [], registry, read=lambda *_: iter(reports)
+    )
+    assert record["model"]["which"] == "onnx"
+    assert record["model"]["sha256"] == hash_file(onnx_repository / "onnx" / "model.onnx")
+    assert record["splits"]["fictitious/test"]["documents"] == len(reports)
+
+
 def test_a_split_named_twice_is_refused(checkpoint, registry):
     uses = [CorpusUse("fictitious", "test"), CorpusUse("fictitious", "test", 10)]
     with pytest.raises(ScoreError, match="named twice"):
