@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export HF_UPDATE_DOWNLOAD_COUNTS := 0
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: help environments check test test-fast licences cards clean $(STUDENTS:%=train-bert-%) $(STUDENTS:%=push-bert-%)
+.PHONY: help environments lock check test test-fast licences cards clean $(STUDENTS:%=train-bert-%) $(STUDENTS:%=push-bert-%)
 
 help: ## print this list
 	@grep -hE '^[a-zA-Z%_/ .-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1|/' | \
@@ -25,6 +25,14 @@ environments: .venv/lab/.ready .venv/export/.ready ## create the two locked envi
 	$(PYTHON) -m venv .venv/$*
 	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
+
+lock: ## resolve requirements/*.in anew into requirements/*.txt (needs the registry; takes minutes)
+	@for name in lab export; do \
+		rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock && \
+		.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/$$name.in && \
+		{ echo "# Written by \`make lock\` from $$name.in; do not edit."; \
+		  .venv/lock/bin/python -m pip freeze | sed -E 's/\+cpu$$//'; } > requirements/$$name.txt || exit 1; \
+	done; rm -rf .venv/lock
 
 train-bert-%: environments ## the main job for a student (tiny, mini, small, medium): gate -> ... -> INT8 -> card
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED)
