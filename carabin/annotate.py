@@ -170,8 +170,9 @@ class _Job:
                 stream.flush()
             if bad and errors_path is not None:
                 write_json_lines([problem.to_dict() for problem in bad], errors_path, mode="a")
-            for problem in bad if errors_path is None and on_error else ():
-                on_error(problem)
+            elif on_error:
+                for problem in bad:
+                    on_error(problem)
             for name, count in _counts(part, documents, bad).items():
                 totals[name] += count
             if on_progress:

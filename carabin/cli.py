@@ -28,6 +28,7 @@ app = typer.Typer(
 SET_ASIDE = 3
 INTERRUPTED = 130
 SHOWN_ERRORS = 20
+_INTERRUPTED = "interrupted; --resume goes on from the last part"
 
 
 def _show_version(wanted: bool) -> None:
@@ -183,7 +184,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; --resume goes on from the last part", INTERRUPTED)
+        _fail(_INTERRUPTED, INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has enough. Python would complain once more while closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -192,6 +193,8 @@ def main() -> None:
         # Typer takes its errors of use from click, or since 0.29 from a copy of it: only their shape is stable.
         usage = getattr(error, "format_message", None)
         _fail(f"{' '.join(usage().split())} (see --help)" if usage else explain(error), getattr(error, "exit_code", 1))
+    if code == INTERRUPTED:
+        _fail(_INTERRUPTED, INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -1,6 +1,5 @@
 import csv
 import json
-import os
 import random
 import signal
 import subprocess
@@ -21,7 +20,7 @@ BAD = [b'{"id": "bad", "text": "fi\xe8vre"}', b'{"id": "nul", "text": "\\u0000"}
 
 
 def write_notes(path, count, seed=1):
-    words = ["fièvre", "aiguë", "dyspnée", "paracétamol", "le", "patient", "38", "mg", "😀", "e\u0301té", "\r\n", "שלום"]
+    words = ["fièvre", "aiguë", "dyspnée", "paracétamol", "le", "patient", "38", "😀", "e\u0301té", "\r\n", "שלום"]
     choose = random.Random(seed)
     lines = []
     for number in range(count):
@@ -279,7 +278,7 @@ def survive_kills(tmp_path, student, form, kills, seed):
             out.unlink()
     assert run_until_killed([*command, "-o", str(out), "--resume"], 120) == 3
     assert [out.read_bytes(), (tmp_path / "out.errors.jsonl").read_bytes()] == expected
-    assert sorted(os.listdir(tmp_path)) == [
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
         "notes.jsonl", "out", "out.errors.jsonl", "out.run.json", "whole", "whole.errors.jsonl", "whole.run.json",
     ]  # fmt: skip
 

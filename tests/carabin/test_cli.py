@@ -1,0 +1,199 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from carabin import __version__, cli
+from carabin.inputs import InputError
+from tests.carabin.tiny_model import write_student
+
+SECRET = "Dupont fièvre"
+
+# Every way to the network is shut in the process itself: the address functions raise, as does opening a socket.
+OFFLINE = """
+import socket, sys
+def refuse(*arguments, **options):
+    raise AssertionError("the network was asked for")
+socket.socket = socket.create_connection = socket.getaddrinfo = refuse
+from carabin import cli
+cli.main()
+"""
+
+IMPORTS = """
+import sys
+before = set(sys.modules)
+{code}
+rooms = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(" ".join(sorted(rooms)), file=sys.stderr)
+"""
+
+
+def run(*arguments, data=None, code=OFFLINE, **environment):
+    environment = {**os.environ, **environment}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, input=data, capture_output=True, env=environment, timeout=120)
+
+
+def one_line(result, code):
+    assert result.returncode == code, result.stderr.decode()
+    text = result.stderr.decode()
+    assert text.startswith("carabin: ")
+    assert text.count("\n") == 1
+    return text
+
+
+def test_a_line_in_is_a_document_out_with_no_network(student):
+    # LANG=C: a server without a locale must still write UTF-8.
+    result = run("annotate", "-", "--model", student, data=f"{SECRET} aiguë\n".encode(), LC_ALL="C", PYTHONUTF8="0")
+    assert (result.returncode, result.stderr) == (0, b"")
+    record = json.loads(result.stdout.decode("utf-8"))
+    assert [(e["label"], e["text"]) for e in record["entities"]] == [("DISO", "fièvre aiguë")]
+    assert record["id"] == "1"
+
+
+def test_documents_set_aside_are_listed_and_the_exit_code_says_so(student, tmp_path):
+    data = b'{"id": "a", "text": "Dupont"}\n{"id": "b", "text": "Dupont \\u0000"}\n'
+    result = run("annotate", "-", "--model", student, data=data)
+    assert result.returncode == 3
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == ["a"]
+    assert result.stderr.decode().splitlines()[0].startswith("carabin: stdin:2: text: NUL at code point 7")
+    assert b"Dupont" not in result.stderr
+    errors = tmp_path / "errors.jsonl"
+    result = run("annotate", "-", "--model", student, "--errors", errors, data=data)
+    assert result.returncode == 3
+    assert json.loads(errors.read_text())["id"] == "b"
+
+
+def test_a_file_is_written_and_summed_up(student, tmp_path):
+    note = tmp_path / "note.txt"
+    note.write_text(SECRET, encoding="utf-8")
+    result = run("annotate", note, "-o", tmp_path / "out.jsonl", "--model", student, "--threads", 1)
+    assert result.returncode == 0
+    assert result.stderr.decode() == f"1 documents, 1 entities -> {tmp_path / 'out.jsonl'}\n"
+    assert result.stdout == b""
+
+
+def test_version():
+    result = run("--version")
+    assert result.stdout.decode().strip() == f"carabin {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "cause"),
+    [
+        (["annotate", "gone.txt"], 1, "gone.txt: no such file"),
+        (["annotate", "-", "--model", "gone"], 1, "gone: no such folder"),
+        (["annotate", "-", "--to", "xml"], 1, "output form 'xml' is unknown"),
+        (["annotate", "-", "--to", "parquet"], 1, "standard output carries JSONL only"),
+        (["annotate", "-", "--resume"], 1, "--resume needs an output file"),
+        (["annotate", "-", "-"], 1, "only once"),
+        (["annotate", "-", "--encoding", "utf-16"], 1, "utf-16"),
+        (["annotate", "-", "--threshold", "much"], 1, "expected LABEL=0.5"),
+        (["annotate"], 2, "INPUT"),
+        (["annotate", "-", "--threads", "0"], 2, "threads"),
+        (["annotate", "-", "--colour"], 2, "--colour"),
+        (["anotate", "-"], 2, "anotate"),
+        ([], 2, "Missing command"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_an_exit_code(arguments, code, cause, tmp_path):
+    assert cause in one_line(run(*arguments, data=b"x\n"), code)
+
+
+def test_without_a_shipped_student_the_way_out_is_told(monkeypatch, tmp_path):
+    code = f"import pathlib, carabin.student_folder as s; s.SHIPPED = pathlib.Path({str(tmp_path)!r})\n" + OFFLINE
+    assert "--model DIR" in one_line(run("annotate", "-", data=b"x\n", code=code), 1)
+    write_student(tmp_path / "bert-small")
+    assert run("annotate", "-", data="fièvre\n".encode(), code=code).returncode == 0
+
+
+def test_a_failure_never_quotes_a_note(student):
+    code = (
+        "from carabin import annotator\n"
+        "def fail(self, texts): raise KeyError(texts[0])\n"
+        "annotator.Annotator.word_probabilities = fail\n" + OFFLINE
+    )
+    result = run("annotate", "-", "--model", student, data=SECRET.encode(), code=code)
+    assert result.returncode == 3
+    assert b"Dupont" not in result.stderr + result.stdout
+    assert b"KeyError" in result.stderr
+    code = (
+        "from carabin import outputs, annotate\n"
+        "def fail(document, provenance): raise KeyError(document.text)\n"
+        "annotate.json_line = fail\n" + OFFLINE
+    )
+    result = run("annotate", "-", "--model", student, data=SECRET.encode(), code=code)
+    assert "unexpected KeyError" in one_line(result, 1)
+    assert b"Dupont" not in result.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
+def test_a_full_disk_is_one_line(student):
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        command = [sys.executable, "-c", OFFLINE, "annotate", "-", "--model", str(student)]
+        result = subprocess.run(command, input=b"x\n", stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert result.returncode == 1
+    assert b"No space left" in result.stderr
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_reader_that_has_enough_is_no_failure_to_shout_about(student):
+    command = [sys.executable, "-c", OFFLINE, "annotate", "-", "--model", str(student)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    _, stderr = process.communicate(b"fin\n" * 20_000, timeout=60)
+    assert b"Traceback" not in stderr
+    assert stderr.count(b"\n") <= 1
+
+
+def test_interrupted_by_hand_says_how_to_go_on(student, tmp_path):
+    code = (
+        "from carabin import annotate\n"
+        "def stop(*arguments, **options): raise KeyboardInterrupt\n"
+        "annotate.annotate_files = stop\n" + OFFLINE
+    )
+    assert "--resume" in one_line(run("annotate", "-", data=b"x\n", code=code), 130)
+
+
+def test_importing_carabin_loads_nothing_heavy():
+    rooms = run(code=IMPORTS.format(code="import carabin, carabin.cli")).stderr.decode().split()
+    assert not {"onnxruntime", "tokenizers", "numpy", "pyarrow", "rich"} & set(rooms)
+
+
+def test_annotating_never_imports_the_lab(student):
+    code = IMPORTS.format(
+        code="from carabin import cli\ntry:\n    cli.main()\nexcept SystemExit as leave:\n    assert not leave.code"
+    )
+    result = run("annotate", "-", "--model", student, data=b"x\n", code=code)
+    assert result.returncode == 0, result.stderr
+    rooms = set(result.stderr.decode().split())
+    assert {"onnxruntime", "tokenizers"} <= rooms
+    lab = {"torch", "transformers", "datasets", "huggingface_hub", "zoo", "training", "evaluation", "export", "onnx"}
+    assert not lab & rooms
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([], {}), (["0.5"], {"*": 0.5}), (["A=0.5", "B=1"], {"A": 0.5, "B": 1.0})]
+)
+def test_thresholds_are_read_by_label(values, expected):
+    assert cli.read_thresholds(values) == expected
+
+
+@pytest.mark.parametrize("value", ["", "A", "A=", "A=b"])
+def test_thresholds_of_another_form_are_refused(value):
+    with pytest.raises(InputError, match="--threshold"):
+        cli.read_thresholds([value])
+
+
+def test_progress_waits_two_seconds_and_wants_a_terminal(monkeypatch, capsys):
+    with cli.Progress() as progress:
+        progress.update(5)
+        assert progress.bar is None
+        progress.began -= 10
+        progress.update(6)
+        assert progress.bar is None
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+        progress.update(7)
+        assert progress.bar is not None
