@@ -30,10 +30,11 @@ NOISED_ROLES = ("teacher", "student", "twin")
 SOURCES = ("score_run.py", "score_ner.py", "ner_report.py", "bootstrap.py", "calibration.py")
 
 
-def find_model(run: Path, role: str) -> tuple[Path, str]:
-    """Return (folder, engine) of a role's model. Raises RunError: the role is unknown."""
+def find_model(run: Path, role: str) -> tuple[Path | None, str]:
+    """Return (folder, engine) of a role's model, no folder for a teacher over HTTP. Raises RunError: unknown role."""
     if role == "teacher":
-        return Path(read_json(run / "teacher.json")["folder"]), "torch"
+        folder = read_json(run / "teacher.json").get("folder")
+        return (Path(folder) if folder else None), "torch"
     if role in ("student", "twin"):
         return run / role, "torch"
     if role in ("onnx", "int8"):
@@ -50,6 +51,8 @@ def weights_of(folder: Path, which: str) -> Path:
 def score_role(run: Path, role: str, plan: dict[str, Any], registry: Registry, console: Console) -> str:
     """Score one role unless it is scored; return what was done: scored, found done, or withheld."""
     folder, which = find_model(run, role)
+    if folder is None:
+        return "no checkpoint: answers over HTTP"
     weights, out = weights_of(folder, which), run / "metrics" / f"{role}.json"
     if which == "int8" and not weights.is_file():
         out.unlink(missing_ok=True)

@@ -28,9 +28,10 @@ def compare_roles(metrics: dict[str, dict[str, Any]], split: str) -> dict[str, A
     from evaluation.bootstrap import bootstrap_difference
 
     scores = {role: record["splits"][split] for role, record in metrics.items() if split in record["splits"]}
-    student, teacher, twin = (scores[role][METRIC] for role in ("student", "teacher", "twin"))
+    student, twin = (scores[role][METRIC] for role in ("student", "twin"))
+    teacher = scores["teacher"][METRIC]["value"] if "teacher" in scores else 0.0
     return {
-        "retention": student["value"] / teacher["value"] if teacher["value"] else float("nan"),
+        "retention": student["value"] / teacher if teacher else float("nan"),
         "gain": bootstrap_difference(scores["student"]["counts"], scores["twin"]["counts"], seed=1),
         "disjoint": student["low"] > twin["high"],
     }
@@ -46,8 +47,11 @@ def print_summary(run: Path, console: Console) -> None:
         console.print(_table(metrics, split))
         facts = compare_roles(metrics, split)
         verdict = "disjoint" if facts["disjoint"] else "NOT disjoint"
+        kept = f"student keeps {facts['retention']:.1%} of its teacher's F1"
+        if "teacher" not in metrics:
+            kept = "teacher not scored (no checkpoint: answers over HTTP)"
         console.print(
-            f"student keeps {facts['retention']:.1%} of its teacher's F1; {facts['gain']['value']:+.3f} "
+            f"{kept}; {facts['gain']['value']:+.3f} "
             f"[{facts['gain']['low']:+.3f}, {facts['gain']['high']:+.3f}] over its twin, intervals {verdict}"
         )
     parity, frugality = read_json(run / "export" / "parity.json"), read_json(run / "frugality.json")

@@ -13,7 +13,7 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
 from carabin.documents import Entity
-from evaluation.ner_scores import Counts, add_up, count_matches, score_spans, total
+from zoo.ner_scores import Counts, add_up, count_matches, score_spans, total
 
 CASES = json.loads(Path(__file__).with_name("ner_cases.json").read_text(encoding="utf-8"))
 METRICS = Path(__file__).parents[2] / "evaluation" / "metrics"
