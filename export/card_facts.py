@@ -5,7 +5,7 @@ No layout here: `card_template.md.jinja` holds the words around them, `card.py` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -19,14 +19,6 @@ MODEL_NAMES = {
 """Roles of the metrics files, in the order of the table's rows."""
 WEAK_F1 = 0.5
 FEW_ENTITIES = 30
-_UNITS = {
-    "p50_ms": "p50 latency (ms)",
-    "p95_ms": "p95 latency (ms)",
-    "documents_per_second": "documents per second",
-    "peak_rss_mb": "peak memory (MB)",
-    "rss_mb": "memory (MB)",
-    "wh_per_1000_documents": "Wh per 1,000 documents",
-}
 
 
 def split_facts(metrics: Mapping[str, Json]) -> list[dict[str, Any]]:
@@ -143,24 +135,32 @@ def failures(metrics: Mapping[str, Json], parity: Json) -> list[str]:
 
 
 def frugality_rows(frugality: Json) -> list[tuple[str, str]]:
-    """Return (measure, value) for every figure of frugality.json, nested ones named by their path."""
-    return [
-        (" / ".join(_UNITS.get(key, key.replace("_", " ")) for key in path), value) for path, value in _flat(frugality)
+    """Return (measure, value) for what `evaluation.frugality` measured; what it did not measure has no row."""
+    model, machine, texts = (frugality.get(key) or {} for key in ("model", "machine", "texts"))
+    latency, energy = frugality.get("latency_short_note") or {}, frugality.get("energy") or {}
+    note = f"a short note (about {texts['note_characters']} characters), 1 thread" if texts else "a short note"
+    rows: list[tuple[str, object, str]] = [
+        ("weights", model.get("parameters"), ""),
+        ("file measured", model.get("which"), ""),
+        ("machine", machine.get("cpu"), f", {machine.get('cores')} cores"),
+        (f"median time for {note}", latency.get("p50_ms"), " ms"),
+        (f"95th percentile for {note}", latency.get("p95_ms"), " ms"),
     ]
+    for threads, speed in (frugality.get("throughput") or {}).items():
+        where = "all cores" if threads == "all" else f"{threads} thread" + ("" if threads == "1" else "s")
+        rows.append((f"whole documents a second, {where}", speed.get("documents_per_second"), ""))
+    memory = frugality.get("peak_rss_bytes")
+    rows.append(("peak memory of the process", None if memory is None else memory / 1e6, " MB"))
+    kind = " (estimate)" if energy.get("estimate") else ""
+    rows.append((f"energy for 1,000 documents{kind}", energy.get("wh_per_1000_documents"), " Wh"))
+    return [(name, f"{_number(value)}{unit}") for name, value, unit in rows if value is not None]
 
 
-def _flat(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(inner, (*path, str(key)))
-    elif isinstance(value, list | tuple):
-        yield path, ", ".join(map(str, value))
-    elif isinstance(value, bool) or value is None or isinstance(value, str):
-        yield path, str(value)
-    elif isinstance(value, int):
-        yield path, f"{value:,}"
-    else:
-        yield path, f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+def _number(value: object) -> str:
+    """Return a figure at the precision that it deserves: three digits, or whole when it is a count."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def interval(score: Json) -> str:

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carabin.annotator import Annotator, TextReader, load_reader
+from carabin.annotator import Annotator
 from carabin.engine import Engine, OnnxEngine
+from carabin.reader import TextReader
+from carabin.student_folder import load_reader
 from zoo.torch_engine import load_annotator
 
 TOLERANCE = 1e-3

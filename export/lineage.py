@@ -1,0 +1,73 @@
+"""Where a student comes from, as data: `lineage.json`; and what its repository holds: `manifest.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.registry import Registry
+from zoo.runs import RECORD, hash_file, provenance, write_json
+
+CARD = "README.md"
+LINEAGE = "lineage.json"
+MANIFEST = "manifest.json"
+SIGNATURE = "model.sig"
+
+
+def make_lineage(
+    plan: Mapping[str, Any],
+    verdict: Mapping[str, Any],
+    registry: Registry,
+    weights_sha256: str,
+    teacher_sha256: str | None = None,
+) -> dict[str, Any]:
+    """Return lineage.json, but for `card_sha256`, which `write_lineage` adds once the card is rendered.
+
+    Args:
+        plan: plan.json, as `zoo.plan` wrote it.
+        verdict: verdict.json, as `zoo.plan` wrote it.
+        registry: Says of each corpus where it is on the Hub and whether it is generated.
+        weights_sha256: Of the student's model.safetensors.
+        teacher_sha256: Of the weights of the teacher that was really asked, where they are a file.
+    """
+    record, student = provenance(plan["seed"]), plan["student"]["id"]
+    teacher = {key: plan["teacher"].get(key) for key in ("id", "kind", "hub_id", "revision", "parameters", "summary")}
+    return {
+        "student": student,
+        "profile": plan["profile_name"],
+        "seed": plan["seed"],
+        "teacher": {**teacher, "sha256": teacher_sha256},
+        "methods": list(plan["profile"]["methods"]),
+        "corpora": [_corpus(entry, registry) for entry in plan["corpora"]],
+        "verdict": dict(verdict),
+        "weights_sha256": weights_sha256,
+        "commit": record["commit"],
+        "software": record["software"],
+        "command": f"make train-{student} PROFILE={plan['profile_name']} SEED={plan['seed']}",
+    }
+
+
+def _corpus(entry: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    card = registry.corpus(entry["corpus"])
+    return {
+        "id": entry["corpus"],
+        **{key: entry.get(key) for key in ("split", "role", "documents", "revision", "data_seed", "licence")},
+        "source": card.source,
+        "hub_id": card.hub_id,
+    }
+
+
+def write_lineage(folder: Path, lineage: Mapping[str, Any]) -> None:
+    """Write lineage.json, with the hash by which a card that was edited, or not rendered again, is known as stale."""
+    write_json(folder / LINEAGE, {**lineage, "card_sha256": hash_file(folder / CARD)})
+
+
+def write_manifest(folder: Path) -> None:
+    """Write manifest.json, last: size and sha256 of every other file that is published."""
+    apart = {MANIFEST, SIGNATURE, RECORD, "claim.json"}
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in apart)
+    listed = {
+        path.relative_to(folder).as_posix(): {"sha256": hash_file(path), "size": path.stat().st_size} for path in files
+    }
+    write_json(folder / MANIFEST, {"files": listed})
