@@ -8,10 +8,10 @@ A killed pass goes on from its last whole shard. Another teacher, corpus, revisi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from carabin.annotator import Annotator
 from carabin.documents import Document
 from carabin.words import Offsets
 from zoo.runs import RunError
@@ -27,8 +26,17 @@ from zoo.runs import RunError
 SHARD_DOCUMENTS = 128
 
 
+class Labeller(Protocol):
+    """Whatever labels words: `carabin.Annotator` over a checkpoint, `training.endpoint_teacher` over HTTP."""
+
+    tags: tuple[str, ...]
+
+    def word_probabilities(self, texts: Sequence[str]) -> list[tuple[Offsets, NDArray[np.float32]]]:
+        """Return each text's words (n, 2) and their tag distributions (n, n_tags); rows of zeros teach nothing."""
+
+
 def write_targets(
-    annotator: Annotator,
+    annotator: Labeller,
     documents: Iterable[Document],
     folder: Path,
     total: int | None = None,
@@ -38,7 +46,7 @@ def write_targets(
     """Label documents shard by shard, skipping the shards that an earlier call finished.
 
     Args:
-        annotator: Over the teacher.
+        annotator: Over the teacher, or the teacher itself.
         documents: The same stream, in the same order, at every call.
         folder: Where shards go.
         total: Number of documents, for the progress bar.
@@ -73,7 +81,7 @@ def _count_words(path: Path) -> int:
     return sum(len(chunk.flatten()) for chunk in starts.chunks)
 
 
-def _write_shard(annotator: Annotator, documents: list[Document], path: Path) -> None:
+def _write_shard(annotator: Labeller, documents: list[Document], path: Path) -> None:
     read = annotator.word_probabilities([document.text for document in documents])
     table = pa.table(
         {

@@ -13,6 +13,7 @@ from typing import Any
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from carabin.tagging import bio_tags
+from training.endpoint_teacher import check_recipe, endpoint_key
 from training.passages import gold_text
 from training.stages import Tagger, build_tagger, make_tokenizer, pretrain_encoder, train_tagger
 from training.texts import every_text, gold_documents, transfer_documents
@@ -29,7 +30,8 @@ def teacher_folder(plan: Plan) -> Path:
     """Return where this plan's teacher belongs: its key covers the teacher, its gold, its texts, the seed."""
     key = fingerprint(
         {
-            "teacher": {name: value for name, value in asdict(plan.teacher).items() if name != "endpoint"} | {"licence": None},
+            "teacher": {name: value for name, value in asdict(plan.teacher).items() if name != "endpoint"}
+            | {"licence": None},
             "corpora": plan.corpora("gold") + (plan.corpora("transfer") if plan.teacher.kind == "trained" else []),
             "labels": plan.student.labels,
             "seed": plan.seed,
@@ -38,18 +40,28 @@ def teacher_folder(plan: Plan) -> Path:
     return plan.runs / "teachers" / plan.teacher.id / key[:12]
 
 
-def make_teacher(plan: Plan) -> Path:
-    """Train the plan's teacher unless it is there; return its checkpoint.
+def make_teacher(plan: Plan) -> Path | None:
+    """Train the plan's teacher unless it is there; return its checkpoint, None for one that answers over HTTP.
 
     Raises:
-        RunError: the teacher answers over HTTP and has no checkpoint.
+        RunError: the teacher is no tagger, or the recipe asks of an endpoint what it cannot give.
     """
+    if plan.teacher.kind == "endpoint":
+        check_recipe(plan)
+        return None
     folder = teacher_folder(plan)
     if plan.teacher.kind == "trained":
         return _train_on_the_spot(plan, folder)
     if plan.teacher.kind == "hub-encoder":
         return _fine_tune(plan, folder)
-    raise RunError(f"teacher '{plan.teacher.id}' is of kind {plan.teacher.kind}: it has no tagger's checkpoint to train")
+    raise RunError(f"teacher '{plan.teacher.id}' is of kind {plan.teacher.kind}: it has no tagger's checkpoint")
+
+
+def identify_teacher(plan: Plan, checkpoint: Path | None) -> str | dict[str, Any]:
+    """Return what tells this teacher's answers from any other's: its weights' sha256, or how an endpoint is asked."""
+    if checkpoint is None:
+        return {"endpoint": endpoint_key(plan.teacher, plan.student.labels)}
+    return hash_file(checkpoint / "model.safetensors")
 
 
 def _train_on_the_spot(plan: Plan, folder: Path) -> Path:

@@ -54,11 +54,12 @@ def main(
 
 def train(plan: Plan) -> None:
     """Do steps 2 to 6 of the plan."""
-    from training.teachers import make_teacher
+    from training.teachers import identify_teacher, make_teacher
 
     folder = plan.folder
     teacher = make_teacher(plan)
-    write_json(folder / "teacher.json", {"folder": str(teacher), "sha256": hash_file(teacher / "model.safetensors")})
+    identity = identify_teacher(plan, teacher)
+    write_json(folder / "teacher.json", {"folder": str(teacher), "sha256": identity} if teacher else identity)
     targets = label_texts(plan, teacher)
     start = prepare_student(plan)
     train_student(plan, teacher, targets, start)
@@ -66,16 +67,18 @@ def train(plan: Plan) -> None:
     write_json(folder / "energy.json", sum_energy(plan, teacher, targets))
 
 
-def label_texts(plan: Plan, teacher: Path) -> Path:
+def label_texts(plan: Plan, teacher: Path | None) -> Path:
     """Step 3: return the folder of the teacher's distributions over gold, then transfer texts."""
+    from training.endpoint_teacher import write_endpoint_targets
     from training.teacher_pass import write_targets
+    from training.teachers import identify_teacher
     from training.texts import gold_documents, transfer_documents
     from zoo.energy import measure_energy
     from zoo.torch_engine import load_annotator
 
     folder = plan.folder / "targets"
     inputs = {
-        "teacher": hash_file(teacher / "model.safetensors"),
+        "teacher": identify_teacher(plan, teacher),
         "corpora": plan.corpora("gold") + plan.corpora("transfer"),
         "labels": plan.student.labels,
     }
@@ -84,7 +87,10 @@ def label_texts(plan: Plan, teacher: Path) -> Path:
         figures: dict[str, Any] = {}
         documents = chain(gold_documents(plan), transfer_documents(plan))
         with measure_energy(figures):
-            figures |= write_targets(load_annotator(teacher), documents, into)
+            if teacher is None:
+                figures |= write_endpoint_targets(plan, documents, into)
+            else:
+                figures |= write_targets(load_annotator(teacher), documents, into)
         return figures
 
     run_step(folder, inputs, work)
@@ -111,7 +117,7 @@ def prepare_student(plan: Plan) -> dict[str, Any]:
     return {"tokenizer": tokenizer, "encoder": encoder, "inputs": inputs}
 
 
-def train_student(plan: Plan, teacher: Path, targets: Path, start: dict[str, Any]) -> None:
+def train_student(plan: Plan, teacher: Path | None, targets: Path, start: dict[str, Any]) -> None:
     """Step 5: distil the teacher into the student."""
     from training.passages import LabelledText, bare_text, gold_text
     from training.teacher_pass import read_targets
@@ -169,14 +175,22 @@ def _train(
     )
 
 
-def sum_energy(plan: Plan, teacher: Path, targets: Path) -> dict[str, Any]:
-    """Return what the student cost: its teacher, the teacher's labelling, its own training; the twin apart."""
+def sum_energy(plan: Plan, teacher: Path | None, targets: Path) -> dict[str, Any]:
+    """Return what the student cost: its teacher, the teacher's labelling, its own training; the twin apart.
+
+    What an endpoint spends is declared, not measured; where nobody declared it the sum leaves it out and `source` says so.
+    """
     stages = {"teacher": teacher, "targets": targets, "student": plan.folder / "student"}
-    spent = {name: read_json(folder / "run.json")["energy"] for name, folder in stages.items()}
+    spent = {name: read_json(folder / "run.json")["energy"] for name, folder in stages.items() if folder}
+    source = spent["student"]["source"]
+    if teacher is None:
+        asked = read_json(targets / "run.json")["endpoint"]
+        spent["endpoint"] = {**asked["energy"], "ledger": asked}
+        source += f"; the endpoint's: {asked['energy']['source']}"
     return {
-        "kwh": round(sum(entry["kwh"] for entry in spent.values()), 6),
-        "grams_co2": round(sum(entry["grams_co2"] for entry in spent.values()), 3),
-        "source": spent["student"]["source"],
+        "kwh": round(sum(entry["kwh"] or 0.0 for entry in spent.values()), 6),
+        "grams_co2": round(sum(entry["grams_co2"] or 0.0 for entry in spent.values()), 3),
+        "source": source,
         "stages": spent,
         "twin_kwh": read_json(plan.folder / "twin" / "run.json")["energy"]["kwh"],
     }
