@@ -20,8 +20,8 @@ from carabin.tagging import decode_spans, encode_spans
 from carabin.words import Offsets, find_words
 from evaluation.bootstrap import RESAMPLES, bootstrap_f1
 from evaluation.calibration import Reliability
-from zoo.ner_scores import Counts, add_up, count_matches, report, total
 from zoo.labels import LABEL_SETS
+from zoo.ner_scores import Counts, add_up, count_matches, report, total
 from zoo.noise import KINDS, carry_entities, perturb
 
 _BUFFER = 256

@@ -4,8 +4,8 @@
     python -m evaluation.score_run --run runs/bert-small/local/seed-1 --role onnx --role int8
 
 1. Find each role's model: teacher, student and twin are checkpoints; onnx and int8 the exported files.
-2. Skip a role whose `metrics/<role>.json` scores exactly this model on these splits, and one whose INT8 file the quality
-   gate withheld.
+2. Skip a role whose `metrics/<role>.json` scores exactly this model on these splits, and one whose INT8 file the
+   quality gate withheld.
 3. Score the rest, clean and under `NOISES`, and write `metrics/<role>.json` (schema of `evaluation.score_ner`).
 """
 
@@ -68,9 +68,14 @@ def score_role(run: Path, role: str, plan: dict[str, Any], registry: Registry, c
     from evaluation.score_ner import score_model
 
     record = score_model(
-        folder, uses, which, plan["profile"]["data_seed"], [Noise.parse(noise) for noise in noises], registry,  # type: ignore[arg-type]
-        watch=lambda documents, name, total: track(documents, f"{role} on {name}", total, console=console, transient=True),
-    )  # fmt: skip
+        folder,
+        uses,
+        which,  # type: ignore[arg-type]
+        plan["profile"]["data_seed"],
+        [Noise.parse(noise) for noise in noises],
+        registry,
+        watch=lambda texts, name, total: track(texts, f"{role}: {name}", total, console=console, transient=True),
+    )
     write_json(out, {**record, "inputs_sha256": key})
     return "scored"
 

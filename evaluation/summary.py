@@ -1,6 +1,6 @@
 """What a run ends by printing: where the student is, how good, how big, how fast.
 
-    python -m evaluation.summary --run runs/bert-small/local/seed-1
+python -m evaluation.summary --run runs/bert-small/local/seed-1
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ def print_summary(run: Path, console: Console) -> None:
     parity, frugality = read_json(run / "export" / "parity.json"), read_json(run / "frugality.json")
     console.print(f"INT8: {parity['int8']['why']}")
     speed = frugality["throughput"]["all"]["documents_per_second"]
+    latency = frugality["latency_short_note"]["p50_ms"]
     console.print(
         f"{frugality['model']['bytes'] / 1e6:.1f} MB, {frugality['model']['parameters'] / 1e6:.1f} M parameters, "
-        f"{speed:.1f} documents/s on all cores, p50 {frugality['latency_short_note']['p50_ms']:.1f} ms a short note on one"
+        f"{speed:.1f} documents/s on all cores, p50 {latency:.1f} ms a short note on one"
     )
     console.print(f"student: {run / 'repository'}", soft_wrap=True)
 

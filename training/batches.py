@@ -1,7 +1,7 @@
 """Which passages are read when, and what a batch of them is for the model.
 
-The whole plan of a training is drawn up front from its seed, a list of batches: resuming is taking the rest of the list,
-and every process of several takes its share of it.
+The whole plan of a training is drawn up front from its seed, a list of batches: resuming is taking the rest of the
+list, and every process of several takes its share of it.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ class PassageBatcher:
         encodings = self.reader.tokenizer.encode_batch([text for text, _, _, _ in noised])
         longest = self.reader.capacity + len(self.reader.prefix) + len(self.reader.suffix)
         input_ids, mask = self.reader.pad([np.asarray(encoding.ids[:longest]) for encoding in encodings])
-        parts: dict[str, list[NDArray]] = {name: [] for name in ("sample", "position", "tags", "probabilities", "clean_word")}
+        parts: dict[str, list[NDArray]] = {
+            name: [] for name in ("sample", "position", "tags", "probabilities", "clean_word")
+        }
         for number, ((text, tags, probabilities, clean), encoding) in enumerate(zip(noised, encodings, strict=True)):
             positions = token_positions(find_words(text), encoding, len(self.reader.prefix), longest)
             kept = np.flatnonzero(positions >= 0)
@@ -142,7 +144,11 @@ class PassageBatcher:
         rows = carry_word_rows(find_words(noised.text), noised)
         known = len(tags) > 0 and tags[0] != NO_TAG
         carried = carry_tags(tags, rows) if known else np.full(len(rows), NO_TAG, dtype=np.int64)
-        taught = carry_probabilities(probabilities, rows) if probabilities.any() else np.zeros((len(rows), self.n_tags), np.float32)
+        taught = (
+            carry_probabilities(probabilities, rows)
+            if probabilities.any()
+            else np.zeros((len(rows), self.n_tags), np.float32)
+        )
         return noised.text, carried, taught, rows
 
     def _read_as_teacher(self, rows: list[dict], batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -177,7 +177,7 @@ def check_recipe(plan: Plan) -> None:
     if plan.profile.distillation.relation_weight > 0:
         raise RunError(f"{who} and shows no hidden states; set relation_weight = 0")
     if "pseudo-labels" not in plan.profile.methods:
-        raise RunError(f"{who}, its answers are pseudo-labels; put \"pseudo-labels\" into the profile's methods")
+        raise RunError(f'{who}, its answers are pseudo-labels; put "pseudo-labels" into the profile\'s methods')
 
 
 def endpoint_key(teacher: Teacher, label_set: str) -> dict[str, Any]:

@@ -61,7 +61,9 @@ class EndpointClient:
         self.endpoint, self.ledger = endpoint, ledger
         self._who = f"teacher '{teacher}', model '{endpoint.model}' at ${endpoint.base_url_variable}"
         self._stopped = Event()
-        url = _read_variable(teacher, endpoint.base_url_variable, "the endpoint's address, such as http://127.0.0.1:8000/v1")
+        url = _read_variable(
+            teacher, endpoint.base_url_variable, "the endpoint's address, such as http://127.0.0.1:8000/v1"
+        )
         if not url.startswith(("http://", "https://")):
             # huggingface_hub would take it for a model of the Hub, and send the texts there.
             raise RunError(f"{self._who}: the variable holds no http:// or https:// address; correct it")

@@ -105,7 +105,7 @@ class TaggingObjective(nn.Module):
         (teacher,) = self._teacher
         if teacher is None:
             raise ValueError("relation_weight > 0 needs a teacher that runs beside the student")
-        teacher = teacher.to(words.device).eval()
+        teacher.to(words.device).eval()  # type: ignore[arg-type]
         with torch.no_grad():
             states = teacher.base_model(
                 input_ids=batch["teacher_ids"], attention_mask=batch["teacher_mask"]

@@ -31,7 +31,7 @@ class MaskedBatcher:
             seed: Of the masks.
         """
         self.passages, self.reader, self.rate, self.seed = passages, reader, masking_rate, seed
-        self.mask_id = reader.tokenizer.token_to_id("[MASK]")
+        self.mask_id = reader.tokenizer.token_to_id("[MASK]") or 0
         self.vocabulary = reader.tokenizer.get_vocab_size()
 
     def __call__(self, visits: Sequence[Visit]) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
 """The optimisation loop: one for every objective, through accelerate, resumable to the same weights.
 
 On one CPU, one GPU or several (`accelerate launch -m training.train_bert …`). A killed run goes on from its last
-checkpoint and ends with the weights an uninterrupted one would have: the plan of batches, the noise and the masks depend
-on the seed alone, and a checkpoint holds weights, optimiser, schedule and random states.
+checkpoint and ends with the weights an uninterrupted one would have: the plan of batches, the noise and the masks
+depend on the seed alone, and a checkpoint holds weights, optimiser, schedule and random states.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import get_linear_schedule_with_warmup
 
 from training.batches import Visit
@@ -76,7 +76,7 @@ def optimise(
     accelerator.register_for_checkpointing(schedule)
     progress = _Log(folder, accelerator)
     done = progress.resume(accelerator)
-    loader = DataLoader(list(mine[done:]), batch_size=None, collate_fn=batcher)
+    loader: DataLoader = DataLoader(_Batches(mine[done:]), batch_size=None, collate_fn=batcher)
     started = last_saved = time.monotonic()
     tokens, loss = 0, float("nan")
     objective.train()
@@ -120,8 +120,26 @@ def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def _bar(accelerator: Accelerator) -> Progress:
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
     return Progress(*columns, TimeRemainingColumn(), disable=not accelerator.is_main_process)
+
+
+class _Batches(Dataset[Sequence[Visit]]):
+    """The rest of a plan, as torch's loader wants it."""
+
+    def __init__(self, plan: Sequence[Sequence[Visit]]) -> None:
+        self.plan = plan
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, index: int) -> Sequence[Visit]:
+        return self.plan[index]
 
 
 class _Log:

@@ -1,8 +1,8 @@
 """Passages: the pieces of documents a tagger learns from, on disk, memory-mapped, read at random.
 
-A passage is a run of a document no longer than the model's window, with one row per word: its gold tag, or `NO_TAG` where
-nobody annotated, and its teacher's distribution, where there is one. Kept as an Arrow dataset, a transfer set of any
-size costs disk and no memory.
+A passage is a run of a document no longer than the model's window, with one row per word: its gold tag, or `NO_TAG`
+where nobody annotated, and its teacher's distribution, where there is one. Kept as an Arrow dataset, a transfer set of
+any size costs disk and no memory.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def cut_passages(labelled: LabelledText, reader: TextReader) -> Iterator[dict[st
         yield {
             "text": labelled.text[start:end],
             "tags": labelled.tags[first:last].astype(np.int16),
-            "probabilities": np.zeros(0, np.float16) if probabilities is None else probabilities[first:last].reshape(-1),
+            "probabilities": np.zeros(0, np.float16)
+            if probabilities is None
+            else probabilities[first:last].reshape(-1),
             "tokens": len(ids),
         }
 
@@ -101,7 +103,9 @@ def write_passages(texts: Iterable[LabelledText], reader: TextReader, max_tokens
     for leftover in (folder, scratch):
         shutil.rmtree(leftover, ignore_errors=True)
     # datasets would hash the closure to name its cache; the folder is the name, and the cache goes at the end.
-    built = Dataset.from_generator(rows, features=FEATURES, cache_dir=str(scratch), fingerprint=fingerprint(folder)[:16])
+    built = Dataset.from_generator(
+        rows, features=FEATURES, cache_dir=str(scratch), fingerprint=fingerprint(folder)[:16]
+    )
     built.save_to_disk(str(folder))
     shutil.rmtree(scratch)
     return Dataset.load_from_disk(str(folder))

@@ -1,7 +1,7 @@
 """The stages of an encoder's life, each a step that is done once: tokenizer, pretraining, task.
 
-A stage takes what it reads by path or object and writes one folder. Who calls it says what its texts are (`inputs`): with
-the stage's own options that is the key under which the result is reused.
+A stage takes what it reads by path or object and writes one folder. Who calls it says what its texts are (`inputs`):
+with the stage's own options that is the key under which the result is reused.
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ def train_tagger(
     return run_step(folder, key, work, seed)
 
 
-def build_tagger(shape: Architecture, tags: tuple[str, ...], tokenizer: Path, seed: int, encoder: Path | None) -> Tagger:
+def build_tagger(
+    shape: Architecture, tags: tuple[str, ...], tokenizer: Path, seed: int, encoder: Path | None
+) -> Tagger:
     """Return a BERT tagger of the recipe's shape, random or upon a pretrained encoder, and its tokenizer."""
     wrapped = PreTrainedTokenizerFast.from_pretrained(tokenizer)
     return new_tagger(bert_config(shape, len(wrapped)), tags, seed, encoder), wrapped

@@ -3,7 +3,8 @@
     <folder>/shard-00000.parquet   id, word_start[], word_end[], probs[n_words x n_tags] float16
     <folder>/run.json              written last: for which teacher, corpus and options
 
-A killed pass goes on from its last whole shard. Another teacher, corpus, revision or option is another key: never reused.
+A killed pass goes on from its last whole shard. Another teacher, corpus, revision or option is another
+key: never reused.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def write_targets(
         leftover.unlink()
     stream = iter(documents)
     found = n_documents = n_words = number = 0
-    with Progress(disable=None) as bar:
+    with Progress() as bar:
         task = bar.add_task(f"{title:<28}", total=total)
         while batch := list(islice(stream, shard_documents)):
             path = folder / f"shard-{number:05d}.parquet"

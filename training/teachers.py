@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedTokenizerFast
 
 from carabin.tagging import bio_tags
 from training.endpoint_teacher import check_recipe, endpoint_key
 from training.passages import gold_text
 from training.stages import Tagger, build_tagger, make_tokenizer, pretrain_encoder, train_tagger
-from training.texts import every_text, gold_documents, transfer_documents
+from training.texts import teacher_documents, transfer_documents
 from zoo.labels import LABEL_SETS
 from zoo.plan import Plan
 from zoo.registry.recipes import Distillation, NoiseRecipe
@@ -32,12 +32,17 @@ def teacher_folder(plan: Plan) -> Path:
         {
             "teacher": {name: value for name, value in asdict(plan.teacher).items() if name != "endpoint"}
             | {"licence": None},
-            "corpora": plan.corpora("gold") + (plan.corpora("transfer") if plan.teacher.kind == "trained" else []),
+            "corpora": teacher_corpora(plan) + (plan.corpora("transfer") if plan.teacher.kind == "trained" else []),
             "labels": plan.student.labels,
             "seed": plan.seed,
         }
     )
     return plan.runs / "teachers" / plan.teacher.id / key[:12]
+
+
+def teacher_corpora(plan: Plan) -> list[dict[str, Any]]:
+    """Return what the teacher learns the task from, resolved."""
+    return plan.corpora("teacher_gold") or plan.corpora("gold")
 
 
 def make_teacher(plan: Plan) -> Path | None:
@@ -68,26 +73,27 @@ def _train_on_the_spot(plan: Plan, folder: Path) -> Path:
     teacher = plan.teacher
     assert teacher.architecture and teacher.tokenizer and teacher.training  # the registry has checked it
     shape, tags = teacher.architecture, bio_tags(LABEL_SETS[plan.student.labels])
-    texts = {"corpora": plan.corpora("gold") + plan.corpora("transfer")}
+    texts = {"corpora": teacher_corpora(plan) + plan.corpora("transfer")}
     shared = plan.runs / "teachers" / teacher.id
     tokenizer = shared / f"tokenizer-{fingerprint([texts, asdict(teacher.tokenizer), shape.max_tokens])[:12]}"
-    make_tokenizer(every_text(plan), teacher.tokenizer, shape.max_tokens, tokenizer, texts)
+    readable = (document.text for document in chain(teacher_documents(plan), transfer_documents(plan)))
+    make_tokenizer(readable, teacher.tokenizer, shape.max_tokens, tokenizer, texts)
     inputs: dict[str, Any] = {"tokenizer": hash_file(tokenizer / "tokenizer.json"), "shape": asdict(shape)}
     encoder = None
     if teacher.pretraining is not None:
         # Without the run's seed: runs of several seeds share one pretrained encoder.
         encoder = shared / f"encoder-{fingerprint([texts, inputs, asdict(teacher.pretraining)])[:12]}"
-        documents = chain(gold_documents(plan), transfer_documents(plan))
+        documents = chain(teacher_documents(plan), transfer_documents(plan))
         pretrain_encoder(documents, teacher.pretraining, shape, tokenizer, encoder, {**inputs, **texts})
         inputs["encoder"] = hash_file(encoder / "model.safetensors")
     train_tagger(
-        (gold_text(document, LABEL_SETS[plan.student.labels]) for document in gold_documents(plan)),
+        (gold_text(document, LABEL_SETS[plan.student.labels]) for document in teacher_documents(plan)),
         tags,
         lambda: build_tagger(shape, tags, tokenizer, plan.seed, encoder),
         teacher.training,
         GOLD_ONLY,
         folder,
-        {**inputs, "gold": plan.corpora("gold")},
+        {**inputs, "gold": teacher_corpora(plan)},
         plan.seed,
         f"teacher {teacher.id}",
     )
@@ -96,31 +102,34 @@ def _train_on_the_spot(plan: Plan, folder: Path) -> Path:
 
 def _fine_tune(plan: Plan, folder: Path) -> Path:
     teacher = plan.teacher
+    hub_id = str(teacher.hub_id)  # the registry has checked that there is one
     if teacher.training is None:
         raise RunError(f"teacher '{teacher.id}': models/teachers/{teacher.id}.toml has no [training] section; add one")
     tags = bio_tags(LABEL_SETS[plan.student.labels])
 
     def build() -> Tagger:
         model = AutoModelForTokenClassification.from_pretrained(
-            teacher.hub_id,
+            hub_id,
             revision=teacher.revision,
             id2label=dict(enumerate(tags)),
             label2id={tag: number for number, tag in enumerate(tags)},
         )
-        tokenizer = AutoTokenizer.from_pretrained(teacher.hub_id, revision=teacher.revision)
+        tokenizer = AutoTokenizer.from_pretrained(hub_id, revision=teacher.revision)
+        if not tokenizer.is_fast:
+            raise RunError(f"teacher '{teacher.id}': {hub_id} has no fast tokenizer, so no offsets; take another teacher")
         # Some tokenizers declare no limit; the encoder's positions are one.
         positions = getattr(model.config, "max_position_embeddings", HUB_MAX_TOKENS)
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions, HUB_MAX_TOKENS)
-        return model, tokenizer
+        return model, cast(PreTrainedTokenizerFast, tokenizer)
 
     train_tagger(
-        (gold_text(document, LABEL_SETS[plan.student.labels]) for document in gold_documents(plan)),
+        (gold_text(document, LABEL_SETS[plan.student.labels]) for document in teacher_documents(plan)),
         tags,
         build,
         teacher.training,
         GOLD_ONLY,
         folder,
-        {"hub_id": teacher.hub_id, "revision": teacher.revision, "gold": plan.corpora("gold")},
+        {"hub_id": hub_id, "revision": teacher.revision, "gold": teacher_corpora(plan)},
         plan.seed,
         f"teacher {teacher.id}",
     )

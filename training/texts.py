@@ -15,14 +15,13 @@ def gold_documents(plan: Plan) -> Iterator[Document]:
         yield from read_documents(plan.registry, use, plan.student.labels, plan.profile.data_seed)
 
 
+def teacher_documents(plan: Plan) -> Iterator[Document]:
+    """Yield the annotated documents the teacher learns from: its own, or else the recipe's gold."""
+    for use in plan.profile.teacher_gold or plan.profile.gold:
+        yield from read_documents(plan.registry, use, plan.student.labels, plan.profile.data_seed)
+
+
 def transfer_documents(plan: Plan) -> Iterator[Document]:
     """Yield the documents of the transfer corpora, without any annotation they may have."""
     for use in plan.profile.transfer:
         yield from read_documents(plan.registry, use, None, plan.profile.data_seed)
-
-
-def every_text(plan: Plan) -> Iterator[str]:
-    """Yield every text the plan may learn language from: gold and transfer, never dev or test."""
-    for documents in (gold_documents(plan), transfer_documents(plan)):
-        for document in documents:
-            yield document.text

@@ -1,5 +1,6 @@
-"""Train a student of the BERT family: `make train-bert-small`, or
+"""Train a student of the BERT family.
 
+    make train-bert-small
     python -m training.train_bert --student bert-small --profile local [--seed 2] [--dry-run]
 
 1. Resolve the recipe and put it before the licence gate; nothing is fetched or trained before.
@@ -24,11 +25,12 @@ from typing import Annotated, Any
 
 import typer
 
-from carabin.documents import Document, DocumentError
+from carabin.documents import DocumentError
 from zoo.corpora import CorpusError
 from zoo.licences import LicenceRefused
 from zoo.plan import Plan, make_plan, write_plan
 from zoo.registry import DeclarationError
+from zoo.registry.recipes import Distillation
 from zoo.runs import RunError, hash_file, read_json, run_step, write_json
 
 
@@ -100,14 +102,15 @@ def label_texts(plan: Plan, teacher: Path | None) -> Path:
 def prepare_student(plan: Plan) -> dict[str, Any]:
     """Step 4: return what student and twin start from: `tokenizer` and `encoder` folders, and the key of both."""
     from training.stages import make_tokenizer, pretrain_encoder
-    from training.texts import every_text, gold_documents, transfer_documents
+    from training.texts import gold_documents, transfer_documents
 
     student, pretraining = plan.student, plan.profile.pretraining
     shape = student.architecture
     texts = {"corpora": plan.corpora("gold") + plan.corpora("transfer")}
     shared = plan.runs / student.id / plan.profile_name
     tokenizer, encoder = shared / "tokenizer", None
-    make_tokenizer(every_text(plan), student.tokenizer, shape.max_tokens, tokenizer, texts)
+    readable = (document.text for document in chain(gold_documents(plan), transfer_documents(plan)))
+    make_tokenizer(readable, student.tokenizer, shape.max_tokens, tokenizer, texts)
     inputs: dict[str, Any] = {"tokenizer": hash_file(tokenizer / "tokenizer.json"), "shape": asdict(shape)}
     if pretraining is not None:
         encoder = shared / "encoder"
@@ -154,7 +157,13 @@ def train_twin(plan: Plan, start: dict[str, Any]) -> None:
 
 
 def _train(
-    plan: Plan, texts: Iterator, name: str, distillation: Any, start: dict[str, Any], inputs: dict, beside: Path | None  # noqa: ANN401
+    plan: Plan,
+    texts: Iterator,
+    name: str,
+    distillation: Distillation,
+    start: dict[str, Any],
+    inputs: dict[str, Any],
+    beside: Path | None,
 ) -> None:
     from carabin.tagging import bio_tags
     from training.stages import build_tagger, train_tagger
@@ -178,7 +187,8 @@ def _train(
 def sum_energy(plan: Plan, teacher: Path | None, targets: Path) -> dict[str, Any]:
     """Return what the student cost: its teacher, the teacher's labelling, its own training; the twin apart.
 
-    What an endpoint spends is declared, not measured; where nobody declared it the sum leaves it out and `source` says so.
+    What an endpoint spends is declared, not measured; where nobody declared it the sum leaves it out and `source` says
+    so.
     """
     stages = {"teacher": teacher, "targets": targets, "student": plan.folder / "student"}
     spent = {name: read_json(folder / "run.json")["energy"] for name, folder in stages.items() if folder}

@@ -86,6 +86,7 @@ def resolve_file(corpus: Corpus, split: str) -> Path:
 
 
 def _download(corpus: Corpus, name: str, home: str) -> Path:
+    assert corpus.hub_id  # the registry has checked it
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -120,7 +121,9 @@ def _records(path: Path) -> Iterable[tuple[str, object]]:
     import pyarrow.parquet
 
     batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=256)
-    return ((f"{path}:{number}", row) for number, row in enumerate(row for batch in batches for row in batch.to_pylist()))
+    return (
+        (f"{path}:{number}", row) for number, row in enumerate(row for batch in batches for row in batch.to_pylist())
+    )
 
 
 def _keep_labels(document: Document, labels: str | None, corpus: Corpus) -> Document:
@@ -130,7 +133,9 @@ def _keep_labels(document: Document, labels: str | None, corpus: Corpus) -> Docu
     wanted = set(LABEL_SETS[labels])
     unknown = {entity.label for entity in document.entities} - wanted
     if unknown:
-        raise DocumentError(f"corpus '{corpus.id}', document {document.id!r}: labels {sorted(unknown)} not in '{labels}'")
+        raise DocumentError(
+            f"corpus '{corpus.id}', document {document.id!r}: labels {sorted(unknown)} not in '{labels}'"
+        )
     flat: tuple[Entity, ...] = without_nesting(document.entities)
     attributes["nested_dropped"] = len(document.entities) - len(flat)
     return replace(document, entities=flat, attributes=attributes)

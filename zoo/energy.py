@@ -22,7 +22,11 @@ def measure_energy(figures: dict[str, Any]) -> Iterator[None]:
 
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     tracker = OfflineEmissionsTracker(
-        country_iso_code=COUNTRY, save_to_file=False, log_level="critical", tracking_mode="machine", allow_multiple_runs=True
+        country_iso_code=COUNTRY,
+        save_to_file=False,
+        log_level="critical",
+        tracking_mode="machine",
+        allow_multiple_runs=True,
     )
     tracker.start()
     try:

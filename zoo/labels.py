@@ -34,7 +34,7 @@ LABEL_SETS: dict[str, tuple[str, ...]] = {
         "virology",
     ),
 }
-"""`umls`: QUAERO and Mantra's UMLS groups. `pii`: eds-pseudo's. `specialty`: MORFITT's twelve (documents, multi-label)."""
+"""`umls`: QUAERO and Mantra's UMLS groups. `pii`: eds-pseudo's. `specialty`: MORFITT's twelve (multi-label)."""
 
 IDENTITY_CROSSWALK: tuple[tuple[str | None, str | None, tuple[str, ...]], ...] = (
     ("FIRST_NAME", "Prenom", ("PRENOM",)),

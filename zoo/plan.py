@@ -21,7 +21,7 @@ from zoo.registry import REPOSITORY, DeclarationError, Profile, Registry, Studen
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RunError, read_json, write_json
 
-ROLES = ("gold", "dev", "test", "transfer")
+ROLES = ("gold", "teacher_gold", "dev", "test", "transfer")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,11 @@ class Plan:
 
 
 def make_plan(
-    student_id: str, profile_name: str, seed: int | None = None, registry: Registry | None = None, runs: Path | None = None
+    student_id: str,
+    profile_name: str,
+    seed: int | None = None,
+    registry: Registry | None = None,
+    runs: Path | None = None,
 ) -> Plan:
     """Resolve a recipe and put it before the licence gate.
 

@@ -91,7 +91,9 @@ def is_done(folder: Path, inputs: object) -> bool:
     return record.is_file() and read_json(record).get("inputs_sha256") == fingerprint(inputs)
 
 
-def run_step(folder: Path, inputs: object, work: Callable[[Path], dict[str, Any] | None], seed: int | None = None) -> bool:
+def run_step(
+    folder: Path, inputs: object, work: Callable[[Path], dict[str, Any] | None], seed: int | None = None
+) -> bool:
     """Do a step unless it is done for these inputs.
 
     Args:
@@ -119,15 +121,25 @@ def run_step(folder: Path, inputs: object, work: Callable[[Path], dict[str, Any]
         started = datetime.now(UTC)
         figures = work(partial) or {}
         (partial / "claim.json").unlink()
-        write_json(partial / RECORD, {**claim, **provenance(seed), "inputs": json.loads(_canonical(inputs)), **figures,
-                                      "seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
-                                      "files": hash_files(partial)})
+        write_json(
+            partial / RECORD,
+            {
+                **claim,
+                **provenance(seed),
+                "inputs": json.loads(_canonical(inputs)),
+                **figures,
+                "seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
+                "files": hash_files(partial),
+            },
+        )
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
     except OSError as error:
-        raise RunError(f"{error.filename or folder}: {error.strerror}; what is there so far is kept in {partial}, "
-                       "run the same command again to go on") from error
+        raise RunError(
+            f"{error.filename or folder}: {error.strerror}; what is there so far is kept in {partial}, "
+            "run the same command again to go on"
+        ) from error
     return True
 
 

@@ -18,10 +18,11 @@ from zoo.registry import Corpus, DeclarationError, Profile, Registry, Student, T
 from zoo.registry.corpora import CorpusPurpose
 from zoo.registry.recipes import CorpusUse, Method
 
-Role = Literal["gold", "dev", "transfer", "test"]
-ROLES: tuple[Role, ...] = ("gold", "dev", "transfer", "test")
+Role = Literal["gold", "teacher_gold", "dev", "transfer", "test"]
+ROLES: tuple[Role, ...] = ("gold", "teacher_gold", "dev", "transfer", "test")
 PURPOSES: dict[Role, tuple[CorpusPurpose, ...]] = {
     "gold": ("gold",),
+    "teacher_gold": ("gold",),
     "dev": ("gold",),
     "transfer": ("transfer",),
     "test": ("test", "evaluation"),
@@ -127,7 +128,7 @@ def _use_reasons(registry: Registry, profile: Profile, role: Role, use: CorpusUs
         return
     if not set(PURPOSES[role]) & set(corpus.uses):
         yield _refusal(subject, f"its card does not list '{PURPOSES[role][0]}' among its uses", "take another corpus")
-    if role in {"gold", "transfer"} and profile.pretraining is not None and "pretraining" not in corpus.uses:
+    if role in {"gold", "teacher_gold", "transfer"} and profile.pretraining is not None and "pretraining" not in corpus.uses:
         yield _refusal(subject, "its card does not list 'pretraining' among its uses", "take another corpus")
     if not corpus.splits.get(use.split):
         known = ", ".join(sorted(split for split, file in corpus.splits.items() if file)) or "none"

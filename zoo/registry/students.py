@@ -30,7 +30,7 @@ class Profile:
     methods: tuple[Method, ...]
     """What the student takes from its teacher; the licence gate judges each."""
     gold: tuple[CorpusUse, ...]
-    """Annotated documents the teacher and the student learn from."""
+    """Annotated documents the student and its undistilled twin learn from, and the teacher too unless it has its own."""
     dev: tuple[CorpusUse, ...]
     """Annotated documents for choosing (checkpoint, thresholds); never reported as a result."""
     test: tuple[CorpusUse, ...]
@@ -42,6 +42,8 @@ class Profile:
     distillation: Distillation
     pretraining: MaskedLanguageModelling | None = None
     """Masked-language modelling of the student (and of its twin, alike) on gold and transfer text, before the task."""
+    teacher_gold: tuple[CorpusUse, ...] = ()
+    """Annotated documents that only the teacher learns from, in place of `gold`: what the site does not have."""
     accept: tuple[LicenceLevel, ...] = ()
     """Levels beyond `open` that this recipe knowingly accepts; marked on the card."""
     upstream: tuple[str, ...] = ()
@@ -55,7 +57,7 @@ class Profile:
     def __post_init__(self) -> None:
         require(bool(self.gold) and bool(self.dev) and bool(self.test), "gold, dev and test must each name a corpus")
         tested = {(use.corpus, use.split) for use in self.test}
-        for name in ("gold", "dev", "transfer"):
+        for name in ("gold", "teacher_gold", "dev", "transfer"):
             both = tested & {(use.corpus, use.split) for use in getattr(self, name)}
             require(not both, f"{name} reads a test split: {sorted(both)}")
         soft = {"logits", "pseudo-labels"} & set(self.methods)
