@@ -1,7 +1,6 @@
 # Carabin: every job is a target; `make` alone prints them.
 PROFILE ?= local
 SEED ?= 1
-STUDENTS := tiny mini small medium
 PYTHON ?= python3
 LAB := .venv/lab/bin/python
 EXPORT := .venv/export/bin/python
@@ -12,11 +11,13 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export HF_UPDATE_DOWNLOAD_COUNTS := 0
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: help environments lock check test test-fast licences cards clean $(STUDENTS:%=train-bert-%) $(STUDENTS:%=push-bert-%)
+.PHONY: help environments lock check test test-fast licences cards clean train-bert-tiny train-bert-mini train-bert-small \
+	train-bert-medium push-bert-tiny push-bert-mini push-bert-small push-bert-medium plan-bert-tiny plan-bert-mini \
+	plan-bert-small plan-bert-medium
 
 help: ## print this list
-	@grep -hE '^[a-zA-Z%_/ .-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1|/' | \
-		awk -F'|' '{ printf "  make %-24s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z /%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1|/' | \
+		awk -F'|' '{ n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  make %-18s %s\n", names[i], i == 1 ? $$2 : "\"" }'
 	@echo "  options: PROFILE=local|quaero|hub  SEED=1  CARABIN_DATA=folder  REPO=org/name  DRY_RUN=1"
 
 environments: .venv/lab/.ready .venv/export/.ready ## create the two locked environments, lab and export
@@ -34,7 +35,7 @@ lock: ## resolve requirements/*.in anew into requirements/*.txt (needs the regis
 		  .venv/lock/bin/python -m pip freeze | sed -E 's/\+cpu$$//'; } > requirements/$$name.txt || exit 1; \
 	done; rm -rf .venv/lock
 
-train-bert-%: environments ## the main job for a student (tiny, mini, small, medium): gate -> ... -> INT8 -> card
+train-bert-tiny train-bert-mini train-bert-small train-bert-medium: train-bert-%: environments ## the main job for a student (tiny, mini, small, medium): gate -> ... -> INT8 -> card
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED)
 	@$(LAB) -m evaluation.score_run --run $(RUN) --role teacher --role student --role twin
 	@$(LAB) -m export.build_onnx --run $(RUN) --export-python $(EXPORT)
@@ -43,11 +44,11 @@ train-bert-%: environments ## the main job for a student (tiny, mini, small, med
 	@$(LAB) -m export.build_card --run $(RUN)
 	@$(LAB) -m evaluation.summary --run $(RUN)
 
-push-bert-%: environments ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
+push-bert-tiny push-bert-mini push-bert-small push-bert-medium: push-bert-%: environments ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
 	@$(LAB) -m export.push --repository $(RUN)/repository --to $(REPO) \
 		$(if $(DRY_RUN),--dry-run) $(if $(PRIVATE),--private) $(if $(TAG),--revision-tag $(TAG))
 
-plan-bert-%: environments ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
+plan-bert-tiny plan-bert-mini plan-bert-small plan-bert-medium: plan-bert-%: environments ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED) --dry-run
 
 licences: .venv/lab/.ready ## print the licence verdict of every student and profile, teacher and corpus

@@ -43,7 +43,7 @@ def build_card(run: Path, student: Student, registry: Registry) -> bool:
         RunError: a file of the run is missing or damaged.
         CardError: the files do not say all that a card must say.
     """
-    parts = {name: read_json(run / f"{name}.json") for name in ("plan", "verdict", "frugality", "energy")}
+    parts = {name: read_json(run / f"{name}.json") for name in ("plan", "verdict", "teacher", "frugality", "energy")}
     metrics = {role: read_json(run / "metrics" / f"{role}.json") for role in ROLES if _has(run, role)}
     exported = read_json(run / "export" / RECORD)["files"]
     if hash_files(run / "export") != exported:
@@ -51,11 +51,9 @@ def build_card(run: Path, student: Student, registry: Registry) -> bool:
     parity = read_json(run / "export" / "parity.json")
     if not parity["int8"]["published"]:
         metrics.pop("int8", None)
-    teacher = run / "teacher" / "model.safetensors"
     lineage = make_lineage(
-        parts["plan"], parts["verdict"], registry, exported["model.safetensors"],
-        hash_file(teacher) if teacher.is_file() else None,
-    )  # fmt: skip
+        parts["plan"], parts["verdict"], registry, exported["model.safetensors"], parts["teacher"].get("sha256")
+    )
     inputs = {
         **parts, "metrics": metrics, "exported": exported, "template": hash_file(TEMPLATE), "student": student,
         "lineage": {key: value for key, value in lineage.items() if key not in ("commit", "software")},

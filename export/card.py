@@ -150,7 +150,7 @@ def _body(inputs: CardInputs) -> dict[str, Any]:
         "student": student,
         "labels": LABEL_SETS[student.labels],
         "example": (student.widget or ("Patiente de 67 ans, douleur thoracique.",))[0],
-        "headline": f"{card_facts.interval(first['ner_exact_f1'])} sur {first_name}",
+        "headline": f"{card_facts.interval(first['ner_exact_f1']).replace('.', ',')} sur {first_name}",
         "synthetic_only": card_facts.is_synthetic_only(lineage["corpora"]),
         "privacy": card_facts.privacy_sentence(lineage["corpora"]),
         "verdict": {**lineage["verdict"], "reasons": [reason_text(one) for one in lineage["verdict"]["reasons"]]},

@@ -61,6 +61,7 @@ class EndpointClient:
         self.endpoint, self.ledger = endpoint, ledger
         self._who = f"teacher '{teacher}', model '{endpoint.model}' at ${endpoint.base_url_variable}"
         self._stopped = Event()
+        self._failure = ""
         url = _read_variable(
             teacher, endpoint.base_url_variable, "the endpoint's address, such as http://127.0.0.1:8000/v1"
         )
@@ -88,25 +89,33 @@ class EndpointClient:
             if self._stopped.is_set():
                 break
             try:
-                return self._ask_once(messages, attempt)
+                return self._ask_once(messages)
+            except RunError as error:
+                self._give_up(str(error))
             except _Passing as trouble:
                 if attempt == self.endpoint.attempts:
                     cause = f"{attempt} attempts failed, the last by {trouble}"
                     way_out = "finished shards are kept; run the same command when it is well again"
-                    raise RunError(f"{self._who}: {cause}; {way_out}") from None
+                    self._give_up(f"{self._who}: {cause}; {way_out}")
+                    break
                 # Jitter, so that threads turned away together do not come back together.
                 pause = trouble.wait if trouble.wait is not None else wait * random.uniform(0.75, 1.25)
                 pause = min(pause, self.endpoint.longest_wait_seconds)
                 self.ledger.add({"retries": 1, trouble.cause: 1, "waited": pause})
                 self._stopped.wait(pause)
                 wait *= 2
-        raise RunError(f"{self._who}: stopped, because another request failed")
+        raise RunError(self._failure or f"{self._who}: stopped; run the same command to go on")
+
+    def _give_up(self, why: str) -> None:
+        """Stop every thread; all of them fail for the first one's reason."""
+        self._failure = self._failure or why
+        self._stopped.set()
 
     def stop(self) -> None:
         """Let no thread wait or ask any more."""
         self._stopped.set()
 
-    def _ask_once(self, messages: Messages, attempt: int) -> Reply:
+    def _ask_once(self, messages: Messages) -> Reply:
         started, spent = time.monotonic(), {"requests": 1.0}
         try:
             return self._send(messages, spent)

@@ -75,7 +75,7 @@ def cut_text(text: str, longest: int, start: int = 0, end: int | None = None) ->
     """
     end = len(text) if end is None else end
     while end - start > longest:
-        stop = _last_cut(text, start + longest // 2, start + longest)
+        stop = _last_cut(text, start + max(longest // 2, 1), start + longest)
         yield start, stop
         start = stop
     if start < end:

@@ -116,7 +116,7 @@ def _fine_tune(plan: Plan, folder: Path) -> Path:
         )
         tokenizer = AutoTokenizer.from_pretrained(hub_id, revision=teacher.revision)
         if not tokenizer.is_fast:
-            raise RunError(f"teacher '{teacher.id}': {hub_id} has no fast tokenizer, so no offsets; take another teacher")
+            raise RunError(f"teacher '{teacher.id}': {hub_id} has no fast tokenizer, so no offsets; take another")
         # Some tokenizers declare no limit; the encoder's positions are one.
         positions = getattr(model.config, "max_position_embeddings", HUB_MAX_TOKENS)
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions, HUB_MAX_TOKENS)

@@ -84,7 +84,7 @@ def test_weights_fit_in_seven_bits(exported: Path, tmp_path: Path) -> None:
             for tensor in onnx.load(str(path)).graph.initializer
             if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2
         ]
-        assert len(weights) > 13
+        assert len(weights) == 13
         assert max(int(np.abs(weight.astype(np.int16)).max()) for weight in weights) == largest
 
 

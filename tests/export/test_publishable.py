@@ -78,7 +78,11 @@ def test_the_tokenizer_never_truncates(checkpoint: Path, tmp_path: Path) -> None
 
 
 def test_no_path_of_the_training_machine_is_published() -> None:
-    config = {"_name_or_path": "/home/someone/runs/1", "id2label": {"0": "O"}, "architectures": ["XForTokenClassification"]}
+    config = {
+        "_name_or_path": "/home/someone/runs/1",
+        "id2label": {"0": "O"},
+        "architectures": ["XForTokenClassification"],
+    }
     assert publishable_config(config, "bert-small")["_name_or_path"] == "bert-small"
 
 

@@ -21,7 +21,9 @@ def test_soft_loss_matches_the_formula():
     logits, teacher, temperature = torch.randn(4, 3), torch.randn(4, 3), 3.0
     stored = functional.softmax(teacher, dim=-1)
     left = functional.softmax(teacher / temperature, dim=-1)
-    expected = (left * (left.log() - functional.log_softmax(logits / temperature, dim=-1))).sum(-1).mean() * temperature**2
+    expected = (left * (left.log() - functional.log_softmax(logits / temperature, dim=-1))).sum(
+        -1
+    ).mean() * temperature**2
     assert soft_label_loss(logits, stored, temperature).item() == pytest.approx(expected.item(), rel=1e-4)
 
 

@@ -112,7 +112,7 @@ def test_energy_counts_the_teachers_labelling(trained):
 
 @pytest.mark.slow
 def test_killed_anywhere_it_resumes_to_the_same_weights(trained, tmp_path):
-    """kill -9 at growing delays until it ends: the weights are those of the uninterrupted run."""
+    """Kill -9 at growing delays until it ends: the weights are those of the uninterrupted run."""
     make_zoo(tmp_path)
     command = [sys.executable, "-c", RUN_TINY, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

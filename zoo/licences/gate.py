@@ -128,7 +128,8 @@ def _use_reasons(registry: Registry, profile: Profile, role: Role, use: CorpusUs
         return
     if not set(PURPOSES[role]) & set(corpus.uses):
         yield _refusal(subject, f"its card does not list '{PURPOSES[role][0]}' among its uses", "take another corpus")
-    if role in {"gold", "teacher_gold", "transfer"} and profile.pretraining is not None and "pretraining" not in corpus.uses:
+    read_before = profile.pretraining is not None and role in {"gold", "teacher_gold", "transfer"}
+    if read_before and "pretraining" not in corpus.uses:
         yield _refusal(subject, "its card does not list 'pretraining' among its uses", "take another corpus")
     if not corpus.splits.get(use.split):
         known = ", ".join(sorted(split for split, file in corpus.splits.items() if file)) or "none"

@@ -30,7 +30,7 @@ class Profile:
     methods: tuple[Method, ...]
     """What the student takes from its teacher; the licence gate judges each."""
     gold: tuple[CorpusUse, ...]
-    """Annotated documents the student and its undistilled twin learn from, and the teacher too unless it has its own."""
+    """Annotated documents that student and undistilled twin learn from; the teacher too, unless it has its own."""
     dev: tuple[CorpusUse, ...]
     """Annotated documents for choosing (checkpoint, thresholds); never reported as a result."""
     test: tuple[CorpusUse, ...]

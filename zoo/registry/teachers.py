@@ -42,7 +42,8 @@ class TokenPrices:
 
     def __post_init__(self) -> None:
         require(self.prompt >= 0 and self.completion >= 0, "prices must not be negative")
-        require(bool(self.currency.strip()) and bool(self.read_at.strip()), "say the currency, and where prices were read")
+        require(bool(self.currency.strip()), "say the currency")
+        require(bool(self.read_at.strip()), "say where the prices were read")
 
 
 @dataclass(frozen=True, config=STRICT)
