@@ -21,6 +21,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 RECORD = "run.json"
 _SOFTWARE = ("torch", "transformers", "tokenizers", "datasets", "accelerate", "onnxruntime", "optimum-onnx", "numpy")
 
@@ -135,9 +137,11 @@ def run_step(
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        # safetensors wraps the system's "no space left" in an error of its own.
+        name, cause = getattr(error, "filename", None), getattr(error, "strerror", None)
         raise RunError(
-            f"{error.filename or folder}: {error.strerror}; what is there so far is kept in {partial}, "
+            f"{name or folder}: {cause or error}; what is there so far is kept in {partial}, "
             "run the same command again to go on"
         ) from error
     return True
