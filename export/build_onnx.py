@@ -91,7 +91,7 @@ def build_onnx(checkpoint: Path, out: Path, name: str, documents: Sequence[Docum
 def run_export(python: Path, folder: Path) -> None:
     """Run `export.export_onnx` in its environment, on a folder of publishable files. Raises RunError: it failed."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1"}
-    command = [str(python.absolute()), "-m", "export.export_onnx", "--checkpoint", folder, "--out", folder]
+    command = [str(python.absolute()), "-m", "export.export_onnx", "--checkpoint", str(folder), "--out", str(folder)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=environment, check=False)
     if result.returncode:
         last = (result.stderr.strip().splitlines() or [f"exit {result.returncode}"])[-1]
