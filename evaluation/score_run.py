@@ -22,11 +22,11 @@ from zoo.registry import DeclarationError, Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RunError, fingerprint, hash_file, read_json, write_json
 
-NOISES = ("typo:0.1", "accent:0.5", "abbreviate:1.0")
-"""What a ward's text does to a model: misspellings, missing accents, abbreviations."""
+NOISES = ("typo:0.1", "abbreviate:1.0")
+"""What a ward's text does to a model: misspellings (missing accents among them), abbreviations."""
 ROLES = ("teacher", "student", "twin", "onnx", "int8")
-NOISED_ROLES = ("teacher", "student", "twin")
-"""The exported files answer as the student does (parity is checked); their noise is not scored again."""
+NOISED_ROLES = ("student", "twin")
+"""Noise is there to set the student beside its twin; the exported files answer as the student does (`export.parity`)."""
 SOURCES = ("score_run.py", "score_ner.py", "ner_report.py", "bootstrap.py", "calibration.py")
 
 

@@ -217,7 +217,10 @@ def run(tmp_path: Path, student: Student) -> Path:
         path.write_bytes(b"\2\0\0\0\0\0\0\0{}" + name.encode())
     write_json(tmp_path / "export" / "parity.json", PARITY)
     write_json(tmp_path / "export" / "run.json", {"files": hash_files(tmp_path / "export")})
-    parts: Mapping[str, Any] = {"plan": make_plan(student), "verdict": OPEN, "frugality": FRUGALITY, "energy": ENERGY}
+    teacher = {"folder": str(tmp_path / "teacher"), "sha256": "c" * 64}
+    parts: Mapping[str, Any] = {
+        "plan": make_plan(student), "verdict": OPEN, "teacher": teacher, "frugality": FRUGALITY, "energy": ENERGY
+    }  # fmt: skip
     for name, value in parts.items():
         write_json(tmp_path / f"{name}.json", value)
     for role, value in METRICS.items():
@@ -237,6 +240,7 @@ def test_repository_is_whole_and_its_hashes_hold(run: Path, student: Student, re
         assert entry == {"sha256": hash_file(repository / name), "size": (repository / name).stat().st_size}
     lineage = json.loads((repository / "lineage.json").read_text())
     assert lineage["card_sha256"] == hash_file(repository / "README.md")
+    assert lineage["teacher"]["sha256"] == "c" * 64
     assert (lineage["student"], lineage["profile"], lineage["corpora"][0]["source"]) == (
         "bert-small",
         "local",
