@@ -2,8 +2,9 @@
 
     python -m export.build_card --run runs/bert-small/local/seed-1
 
-Reads `plan.json`, `verdict.json`, `teacher.json`, `export/`, `metrics/{student,teacher,twin,int8}.json` (student needed, the others
-where they are), `frugality.json`, `energy.json` of the run; writes its folder `repository/`, once for the same inputs:
+Reads `plan.json`, `verdict.json`, `teacher.json`, `export/`, `metrics/{student,teacher,twin,int8}.json` (student
+needed, the others where they are), `frugality.json`, `energy.json` of the run; writes its folder `repository/`, once
+for the same inputs:
     1. the files of `export/`: config, weights, tokenizer, onnx/, parity.json;
     2. metrics.json: the student's, with the others under `beside`, `frugality` and `energy`;
     3. LICENSE, README.md (`export.card`), lineage.json with the card's hash;
