@@ -63,11 +63,11 @@ class Zoo:
 
     def __init__(self, root):
         self.root = root
-        for name in ("models/teachers", "models/bert-small", "datasets_cards"):
+        for name in ("models/teachers", "models/bert-mini", "datasets_cards"):
             (root / name).mkdir(parents=True)
-        shutil.copy(REPOSITORY / "models/bert-small/student.toml", root / "models/bert-small/student.toml")
+        shutil.copy(REPOSITORY / "models/bert-mini/student.toml", root / "models/bert-mini/student.toml")
         self.registry = Registry(root)
-        self.student, self.base = self.registry.profile("bert-small", "local")
+        self.student, self.base = self.registry.profile("bert-mini", "local")
         self.teacher("teacher")
         self.corpus("text")
 
@@ -94,7 +94,7 @@ class Zoo:
         use = {
             role: (CorpusUse("text", split),) for role, split in (("gold", "train"), ("dev", "dev"), ("test", "test"))
         }
-        return dataclasses.replace(self.base, **{"teacher": "teacher", "transfer": (), **use, **values})
+        return dataclasses.replace(self.base, **{"teacher": "teacher", "teacher_gold": (), "transfer": (), **use, **values})
 
     def judge(self, **values):
         return judge_recipe(self.registry, self.student, self.profile(**values))
@@ -117,7 +117,7 @@ def test_each_licence_of_a_teacher_and_of_a_text(zoo, spdx, level):
     for method in METHODS:
         methods = (method, "logits")
         assert zoo.judge(teacher="other", methods=methods).level == level
-    for role in ("gold", "dev", "transfer"):
+    for role in ("gold", "teacher_gold", "dev", "transfer"):
         assert zoo.judge(**{role: (CorpusUse("other", "train"),)}).level == level, role
     assert zoo.judge(test=(CorpusUse("other", "test"),)).level == ("refused" if level == "refused" else "open")
 
@@ -127,7 +127,7 @@ def test_a_plain_open_recipe_passes_with_its_obligations(zoo):
     verdict = zoo.judge()
     assert verdict.level == "open" and zoo.accepts()
     assert "keep the MIT notice of teacher beside what is published" in verdict.obligations
-    enforce(verdict, zoo.profile(), "student 'bert-small'")
+    enforce(verdict, zoo.profile(), "student 'bert-mini'")
     assert json.loads(json.dumps(verdict.to_dict()))["level"] == "open"
 
 
@@ -180,9 +180,9 @@ def test_refusal_is_one_line_with_who_what_clause_and_way_out(zoo):
     zoo.corpus("sa", "CC-BY-SA-4.0")
     profile = zoo.profile(gold=(CorpusUse("sa", "train"),))
     with pytest.raises(LicenceRefused) as caught:
-        enforce(judge_recipe(zoo.registry, zoo.student, profile), profile, "student 'bert-small', profile 'local'")
+        enforce(judge_recipe(zoo.registry, zoo.student, profile), profile, "student 'bert-mini', profile 'local'")
     message = str(caught.value)
-    assert message.startswith("student 'bert-small', profile 'local': corpus 'sa' (gold) is share-alike (CC-BY-SA-4.0")
+    assert message.startswith("student 'bert-mini', profile 'local': corpus 'sa' (gold) is share-alike (CC-BY-SA-4.0")
     assert CLAUSE in message and 'accept = ["share-alike"]' in message and "\n" not in message
     profile = zoo.profile(teacher="nobody")
     with pytest.raises(LicenceRefused, match="unknown teacher 'nobody'"):
@@ -336,8 +336,8 @@ def test_command_prints_tables_and_fails_on_a_refused_recipe(zoo):
     zoo.teacher("synthetic-medium")
     result = CliRunner().invoke(app, ["--root", str(zoo.root)])
     assert result.exit_code == 0, result.output
-    assert "bert-small" in result.output and "open" in result.output
-    result = CliRunner().invoke(app, ["--root", str(zoo.root), "--student", "bert-small", "--profile", "local"])
+    assert "bert-mini" in result.output and "open" in result.output
+    result = CliRunner().invoke(app, ["--root", str(zoo.root), "--student", "bert-mini", "--profile", "local"])
     assert result.exit_code == 0 and CLAUSE in result.output and "obligations:" in result.output
     result = CliRunner().invoke(app, ["--root", str(zoo.root), "--student", "nobody"])
     assert result.exit_code == 2 and "unknown student 'nobody'" in result.output
