@@ -26,7 +26,7 @@ NOISES = ("typo:0.1", "abbreviate:1.0")
 """What a ward's text does to a model: misspellings (missing accents among them), abbreviations."""
 ROLES = ("teacher", "student", "twin", "onnx", "int8")
 NOISED_ROLES = ("student", "twin")
-"""Noise is there to set the student beside its twin; the exported files answer as the student does (`export.parity`)."""
+"""Noise sets the student beside its twin; the exported files answer as the student does (`export.parity`)."""
 SOURCES = ("score_run.py", "score_ner.py", "ner_report.py", "bootstrap.py", "calibration.py")
 
 

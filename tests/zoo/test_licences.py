@@ -94,7 +94,8 @@ class Zoo:
         use = {
             role: (CorpusUse("text", split),) for role, split in (("gold", "train"), ("dev", "dev"), ("test", "test"))
         }
-        return dataclasses.replace(self.base, **{"teacher": "teacher", "teacher_gold": (), "transfer": (), **use, **values})
+        plain = {"teacher": "teacher", "teacher_gold": (), "transfer": ()}
+        return dataclasses.replace(self.base, **{**plain, **use, **values})
 
     def judge(self, **values):
         return judge_recipe(self.registry, self.student, self.profile(**values))
