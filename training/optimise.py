@@ -66,7 +66,7 @@ def optimise(
     Returns:
         Figures for the record: steps, tokens, seconds, tokens/s, precision, last loss.
     """
-    accelerator = Accelerator(mixed_precision=mixed_precision())
+    accelerator = Accelerator(mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available())
     set_seed(seed)
     mine = plan[accelerator.process_index :: accelerator.num_processes]
     mine = mine[: len(plan) // accelerator.num_processes] or mine
@@ -155,15 +155,17 @@ class _Log:
     def resume(self, accelerator: Accelerator) -> int:
         """Load the last whole checkpoint and return how many steps it had done."""
         fresh = self.checkpoint.with_name("checkpoint.fresh")
-        if not self.checkpoint.exists() and (fresh / "step.json").is_file():
+        if self.main and not self.checkpoint.exists() and (fresh / "step.json").is_file():
             fresh.rename(self.checkpoint)  # killed between the two renames of `save`
+        accelerator.wait_for_everyone()
         if not (self.checkpoint / "step.json").is_file():
-            self.curve.unlink(missing_ok=True)
+            if self.main:
+                self.curve.unlink(missing_ok=True)
             return 0
         accelerator.load_state(str(self.checkpoint))
         step = int(json.loads((self.checkpoint / "step.json").read_text())["step"])
-        kept = [line for line in self.curve.read_text().splitlines() if json.loads(line)["step"] <= step]
         if self.main:
+            kept = [line for line in self.curve.read_text().splitlines() if json.loads(line)["step"] <= step]
             self.curve.write_text("".join(line + "\n" for line in kept))
         return step
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from datasets import disable_progress_bars as disable_datasets_bars
 from transformers import AutoModelForTokenClassification, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
@@ -25,6 +26,7 @@ from training.losses import TaggingObjective
 from training.masked_language import MaskedBatcher, MaskedObjective
 from training.optimise import optimise
 from training.passages import LabelledText, bare_text, write_passages
+from training.processes import Processes
 from training.tokenizer import train_tokenizer, wrap_tokenizer
 from zoo.energy import measure_energy
 from zoo.registry.recipes import Architecture, Distillation, MaskedLanguageModelling, TokenizerRecipe, Training
@@ -42,13 +44,17 @@ def make_tokenizer(
     texts: Iterable[str], recipe: TokenizerRecipe, max_tokens: int, folder: Path, inputs: Inputs
 ) -> bool:
     """Train a tokenizer on texts and save it as transformers does; True if it was done now."""
+    group = Processes()
 
     def work(into: Path) -> dict[str, Any]:
+        if not group.leader:
+            return {}
         tokenizer = train_tokenizer(texts, recipe.vocabulary)
         wrap_tokenizer(tokenizer, max_tokens).save_pretrained(into)
         return {"vocabulary": tokenizer.get_vocab_size()}
 
-    return run_step(folder, {"stage": "tokenizer", **asdict(recipe), "max_tokens": max_tokens, **inputs}, work)
+    key = {"stage": "tokenizer", **asdict(recipe), "max_tokens": max_tokens, **inputs}
+    return run_step(folder, key, work, group=group)
 
 
 def pretrain_encoder(
@@ -60,11 +66,12 @@ def pretrain_encoder(
     inputs: Inputs,
 ) -> bool:
     """Pretrain an encoder by masked-language modelling; the checkpoint is the folder. True if it was done now."""
+    group = Processes()
     key = {"stage": "pretraining", "recipe": asdict(recipe), "shape": asdict(shape), **inputs}
 
     def work(into: Path) -> dict[str, Any]:
         reader = read_with(PreTrainedTokenizerFast.from_pretrained(tokenizer))
-        passages = write_passages(map(bare_text, documents), reader, shape.max_tokens, into / "passages")
+        passages = _shared_passages(map(bare_text, documents), reader, shape.max_tokens, into / "passages", group)
         torch.manual_seed(recipe.seed)
         model = BertForMaskedLM(bert_config(shape, reader.tokenizer.get_vocab_size()))
         plan = plan_batches(passages["tokens"], recipe.training.batch_tokens, recipe.training.tokens, recipe.seed)
@@ -74,11 +81,12 @@ def pretrain_encoder(
             figures |= optimise(
                 MaskedObjective(model), batcher, plan, recipe.training, into / "training", recipe.seed, "pretraining"
             )
-        model.save_pretrained(into)
-        _keep_curve(into)
+        if group.leader:
+            model.save_pretrained(into)
+            _keep_curve(into)
         return figures
 
-    return run_step(folder, key, work, recipe.seed)
+    return run_step(folder, key, work, recipe.seed, group)
 
 
 def train_tagger(
@@ -115,10 +123,12 @@ def train_tagger(
         "seed": seed, **inputs,
     }  # fmt: skip
 
+    group = Processes()
+
     def work(into: Path) -> dict[str, Any]:
         model, tokenizer = build()
         reader = read_with(tokenizer)
-        passages = write_passages(labelled, reader, tokenizer.model_max_length, into / "passages")
+        passages = _shared_passages(labelled, reader, tokenizer.model_max_length, into / "passages", group)
         beside, beside_reader = _open_teacher(teacher)
         batcher = PassageBatcher(passages, reader, len(tags), distillation.noise, seed, beside_reader)
         plan = plan_batches(passages["tokens"], training.batch_tokens, training.tokens, seed)
@@ -127,12 +137,13 @@ def train_tagger(
             figures |= optimise(
                 TaggingObjective(model, distillation, beside), batcher, plan, training, into / "training", seed, title
             )
-        model.save_pretrained(into)
-        tokenizer.save_pretrained(into)
-        _keep_curve(into)
+        if group.leader:
+            model.save_pretrained(into)
+            tokenizer.save_pretrained(into)
+            _keep_curve(into)
         return figures
 
-    return run_step(folder, key, work, seed)
+    return run_step(folder, key, work, seed, group)
 
 
 def build_tagger(
@@ -146,6 +157,16 @@ def build_tagger(
 def read_with(tokenizer: PreTrainedTokenizerFast) -> TextReader:
     """Return the reader over a tokenizer, windows as long as it says the model reads."""
     return TextReader(tokenizer.backend_tokenizer, tokenizer.model_max_length)
+
+
+def _shared_passages(
+    texts: Iterable[LabelledText], reader: TextReader, max_tokens: int, folder: Path, group: Processes
+) -> Dataset:
+    """Return passages that the leader writes and every process then reads."""
+    if group.leader:
+        write_passages(texts, reader, max_tokens, folder)
+    group.wait()
+    return Dataset.load_from_disk(str(folder))
 
 
 def _open_teacher(folder: Path | None) -> tuple[PreTrainedModel | None, TextReader | None]:

@@ -72,6 +72,7 @@ def train(plan: Plan) -> None:
 def label_texts(plan: Plan, teacher: Path | None) -> Path:
     """Step 3: return the folder of the teacher's distributions over gold, then transfer texts."""
     from training.endpoint_teacher import write_endpoint_targets
+    from training.processes import Processes
     from training.teacher_pass import write_targets
     from training.teachers import identify_teacher
     from training.texts import gold_documents, transfer_documents
@@ -85,8 +86,12 @@ def label_texts(plan: Plan, teacher: Path | None) -> Path:
         "labels": plan.student.labels,
     }
 
+    group = Processes()
+
     def work(into: Path) -> dict[str, Any]:
         figures: dict[str, Any] = {}
+        if not group.leader:
+            return figures  # one process reads; a large pass is best made before several are launched
         documents = chain(gold_documents(plan), transfer_documents(plan))
         with measure_energy(figures):
             if teacher is None:
@@ -95,7 +100,7 @@ def label_texts(plan: Plan, teacher: Path | None) -> Path:
                 figures |= write_targets(load_annotator(teacher), documents, into)
         return figures
 
-    run_step(folder, inputs, work)
+    run_step(folder, inputs, work, group=group)
     return folder
 
 

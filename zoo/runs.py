@@ -93,8 +93,21 @@ def is_done(folder: Path, inputs: object) -> bool:
     return record.is_file() and read_json(record).get("inputs_sha256") == fingerprint(inputs)
 
 
+class Alone:
+    """The group of processes that do a step together, when there is but one; `training.processes` knows the others."""
+
+    leader = True
+
+    def wait(self) -> None:
+        """Return when every process of the group has come here."""
+
+
 def run_step(
-    folder: Path, inputs: object, work: Callable[[Path], dict[str, Any] | None], seed: int | None = None
+    folder: Path,
+    inputs: object,
+    work: Callable[[Path], dict[str, Any] | None],
+    seed: int | None = None,
+    group: Alone | None = None,
 ) -> bool:
     """Do a step unless it is done for these inputs.
 
@@ -104,6 +117,7 @@ def run_step(
         work: Called with the working folder, which holds what an earlier, killed call for the *same* inputs left there,
             and is empty otherwise. May return figures for the record.
         seed: For the record.
+        group: The processes that all call this and all do the work; only their leader names the folder.
 
     Returns:
         True if the work was done now, False if it was found done.
@@ -111,32 +125,28 @@ def run_step(
     Raises:
         RunError: the disk is full (or another OSError names the file at fault).
     """
+    group = group or Alone()
+    group.wait()
     if is_done(folder, inputs):
         return False
     partial = folder.with_name(folder.name + ".partial")
     claim = {"inputs_sha256": fingerprint(inputs)}
     try:
-        if not (partial / "claim.json").is_file() or read_json(partial / "claim.json") != claim:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            write_json(partial / "claim.json", claim)
+        if group.leader:
+            _claim(partial, claim)
+        group.wait()
         started = datetime.now(UTC)
         figures = work(partial) or {}
-        (partial / "claim.json").unlink()
-        write_json(
-            partial / RECORD,
-            {
-                **claim,
-                **provenance(seed),
-                "inputs": json.loads(_canonical(inputs)),
-                **figures,
-                "seconds": round((datetime.now(UTC) - started).total_seconds(), 2),
-                "files": hash_files(partial),
-            },
-        )
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        group.wait()
+        if group.leader:
+            (partial / "claim.json").unlink()
+            figures = {**figures, "seconds": round((datetime.now(UTC) - started).total_seconds(), 2)}
+            record = {**claim, **provenance(seed), "inputs": json.loads(_canonical(inputs)), **figures}
+            write_json(partial / RECORD, {**record, "files": hash_files(partial)})
+            if folder.exists():
+                shutil.rmtree(folder)
+            partial.rename(folder)
+        group.wait()
     except (OSError, SafetensorError) as error:
         # safetensors wraps the system's "no space left" in an error of its own.
         name, cause = getattr(error, "filename", None), getattr(error, "strerror", None)
@@ -145,6 +155,15 @@ def run_step(
             "run the same command again to go on"
         ) from error
     return True
+
+
+def _claim(partial: Path, claim: dict[str, str]) -> None:
+    """Make the working folder ours: go on with what the same inputs left there, clear away anything else."""
+    if (partial / "claim.json").is_file() and read_json(partial / "claim.json") == claim:
+        return
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write_json(partial / "claim.json", claim)
 
 
 def provenance(seed: int | None = None) -> dict[str, Any]:

@@ -111,6 +111,23 @@ def test_energy_counts_the_teachers_labelling(trained):
 
 
 @pytest.mark.slow
+def test_several_processes_share_one_training(tmp_path):
+    """Two lone processes that each train everything would race for the same folders and learn half as fast."""
+    make_zoo(tmp_path)
+    program = tmp_path / "program.py"
+    program.write_text(RUN_TINY, encoding="utf-8")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [*launch, str(program), str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    student = read_json(tmp_path / "runs" / "bert-test" / "local" / "seed-1" / "student" / "run.json")
+    assert student["steps"] == 6, "12 batches over two processes"
+    assert not list((tmp_path / "runs").rglob("*.partial"))
+
+
+@pytest.mark.slow
 def test_killed_anywhere_it_resumes_to_the_same_weights(trained, tmp_path):
     """Kill -9 at growing delays until it ends: the weights are those of the uninterrupted run."""
     make_zoo(tmp_path)
