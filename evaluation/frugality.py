@@ -18,6 +18,7 @@ frugality.json, schema 1:
      "throughput": {"1": {"documents_per_second", "tokens_per_second", "threads", …}, "all": likewise},
      "energy": {"wh_per_1000_documents", "grams_co2eq_per_1000_documents", "country": "FRA", "source": str,
                 "estimate": true where no energy counter could be read, …},
+     "inputs_sha256": of model, texts and machine: a second call for the same finds it measured,
      "provenance": `zoo.runs.provenance`}
 
 Figures of a machine that does something else at the same time are worth little.
@@ -45,8 +46,8 @@ from evaluation.ner_report import ScoreError
 from evaluation.score_ner import describe_model, parse_use
 from zoo.corpora import CorpusError, read_documents, revision_of
 from zoo.registry import REPOSITORY, DeclarationError, Registry
-from zoo.runs import RunError, provenance, write_json
-from zoo.torch_engine import Which, resolve_which
+from zoo.runs import RunError, fingerprint, hash_file, provenance, read_json, write_json
+from zoo.torch_engine import Which, model_file, resolve_which
 
 SCHEMA = 1
 NOTE_CHARACTERS = 300
@@ -155,11 +156,16 @@ def main(
     console = Console(stderr=True)
     try:
         use, registry = parse_use(corpus), Registry()
+        file = model_file(model, which)  # type: ignore[arg-type]
+        revision = revision_of(registry.corpus(use.corpus), use.split)
+        key = fingerprint([hash_file(file), str(use), revision, seconds, seed, cpu_name()])
+        if out.is_file() and read_json(out).get("inputs_sha256") == key:
+            typer.echo(f"measured already: {out}")
+            return
         texts = [document.text for document in read_documents(registry, use, None, seed)]
         record = measure_model(model, which, texts, seconds)  # type: ignore[arg-type]
-        revision = revision_of(registry.corpus(use.corpus), use.split)
         record["texts"] = {"corpus": str(use), "revision": revision, **record["texts"]}
-        write_json(out, {"schema": SCHEMA, **record, "provenance": provenance(seed)})
+        write_json(out, {"schema": SCHEMA, **record, "inputs_sha256": key, "provenance": provenance(seed)})
     except (ModelError, ScoreError, CorpusError, DeclarationError, DocumentError, RunError) as error:
         console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
