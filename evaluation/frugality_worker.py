@@ -1,8 +1,8 @@
 """One measurement of a student in a process of its own: `python -m evaluation.frugality_worker < order.json`.
 
-It imports what a hospital's process imports and nothing of the lab, so that its peak memory is the hospital's. The
-order on standard input is {"model", "which", "threads", "texts", "seconds", "what"}; the result goes to standard output
-as JSON.
+It imports what a hospital's process imports and, of the lab, only the energy tracker's wrapper, so that its peak memory
+is the hospital's. The order on standard input is {"model", "which", "threads", "texts", "seconds", "what"}; the result
+goes to standard output as JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from carabin.annotator import Annotator
 from carabin.documents import Document
+from zoo.energy import COUNTRY, measure_energy
 
 
 def peak_memory() -> int:
@@ -66,45 +67,27 @@ def measure_throughput(annotator: Annotator, texts: list[str], seconds: float) -
     }
 
 
-def measure_energy(annotator: Annotator, texts: list[str], seconds: float) -> dict[str, Any]:
-    """Return the energy of annotating, in Wh per 1,000 documents, and where the figure comes from.
-
-    codecarbon reads the processor's own counter (RAPL) where the machine lets it; elsewhere it multiplies a rated power
-    by the load, which is an estimate and is called so.
-    """
-    from codecarbon import OfflineEmissionsTracker
-
-    tracker = OfflineEmissionsTracker(
-        country_iso_code="FRA", save_to_file=False, log_level="critical", measure_power_secs=1, allow_multiple_runs=True
-    )
-    tracker.start()
-    try:
+def measure_wh(annotator: Annotator, texts: list[str], seconds: float) -> dict[str, Any]:
+    """Return the energy of annotating, in Wh per 1,000 documents, and where the figure comes from."""
+    figures: dict[str, Any] = {}
+    with measure_energy(figures, every_seconds=1.0):
         work = measure_throughput(annotator, texts, seconds)
-    finally:
-        tracker.stop()
-    data = tracker.final_emissions_data
+    spent = figures["energy"]
     # The tracker's clock also ran while it started: only the share spent annotating is the documents'.
-    share = min(work["seconds"] / data.duration, 1.0) if data.duration else 1.0
-    source = _tracking_mode(tracker)
+    share = min(work["seconds"] / spent["seconds"], 1.0) if spent["seconds"] else 1.0
     return {
-        "wh_per_1000_documents": 1e6 * data.energy_consumed * share / work["documents"],
-        "grams_co2eq_per_1000_documents": 1e6 * data.emissions * share / work["documents"],
-        "source": f"codecarbon, {source}",
-        "estimate": "rapl" not in source,
-        "country": "FRA",
+        "wh_per_1000_documents": 1e6 * spent["kwh"] * share / work["documents"],
+        "grams_co2eq_per_1000_documents": 1e3 * spent["grams_co2"] * share / work["documents"],
+        "source": spent["source"],
+        "estimate": spent["estimate"],
+        "country": COUNTRY,
     }
-
-
-def _tracking_mode(tracker: Any) -> str:  # noqa: ANN401
-    """Say how codecarbon knows the processor's power: intel_rapl, cpu_load (load times rated power)…, or unknown."""
-    modes = [getattr(part, "_mode", None) for part in getattr(tracker, "_hardware", [])]
-    return next((str(mode) for mode in modes if mode), "unknown")
 
 
 MEASURES: dict[str, Callable[[Annotator, list[str], float], dict[str, Any]]] = {
     "latency": measure_latency,
     "throughput": measure_throughput,
-    "energy": measure_energy,
+    "energy": measure_wh,
 }
 
 

@@ -1,7 +1,8 @@
-"""What a step costs in energy, by codecarbon's offline tracker (no network, French grid)."""
+"""What a piece of work costs in energy, by codecarbon's offline tracker (no network, French grid)."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,14 +11,13 @@ COUNTRY = "FRA"
 
 
 @contextmanager
-def measure_energy(figures: dict[str, Any]) -> Iterator[None]:
-    """Add `energy` to figures when the block ends: kwh, grams_co2, source.
+def measure_energy(figures: dict[str, Any], every_seconds: float = 15.0) -> Iterator[None]:
+    """Add `energy` to figures when the block ends: kwh, grams_co2, seconds, source, estimate.
 
-    Where the processor's own counter (RAPL) cannot be read, as in most virtual machines, codecarbon multiplies a rated
-    power by time: `source` says which it was, and such a figure is an estimate.
+    codecarbon reads the processor's own counter (RAPL) where the machine lets it; elsewhere, as in most virtual
+    machines, it multiplies a rated power by the load: `estimate` is then true. The whole machine is measured, and the
+    tracker's clock also runs while it starts: `seconds` is that clock. Power is sampled `every_seconds`.
     """
-    import logging
-
     from codecarbon import OfflineEmissionsTracker
 
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
@@ -25,7 +25,7 @@ def measure_energy(figures: dict[str, Any]) -> Iterator[None]:
         country_iso_code=COUNTRY,
         save_to_file=False,
         log_level="critical",
-        tracking_mode="machine",
+        measure_power_secs=every_seconds,
         allow_multiple_runs=True,
     )
     tracker.start()
@@ -33,9 +33,17 @@ def measure_energy(figures: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         tracker.stop()
-        data = tracker.final_emissions_data
+        data, mode = tracker.final_emissions_data, _tracking_mode(tracker)
         figures["energy"] = {
-            "kwh": round(float(data.energy_consumed), 6),
-            "grams_co2": round(float(data.emissions) * 1000, 3),
-            "source": f"codecarbon offline, {COUNTRY}, {data.cpu_model}",
+            "kwh": round(float(data.energy_consumed), 9),
+            "grams_co2": round(float(data.emissions) * 1000, 6),
+            "seconds": round(float(data.duration), 3),
+            "source": f"codecarbon, {mode}, {COUNTRY}",
+            "estimate": "rapl" not in mode,
         }
+
+
+def _tracking_mode(tracker: Any) -> str:  # noqa: ANN401
+    """Say how codecarbon knows the processor's power: intel_rapl, cpu_load (load times rated power)…, or unknown."""
+    modes = [getattr(part, "_mode", None) for part in getattr(tracker, "_hardware", [])]
+    return next((str(mode) for mode in modes if mode), "unknown")
