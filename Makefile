@@ -45,11 +45,16 @@ train-bert-tiny train-bert-mini train-bert-small train-bert-medium: train-bert-%
 	@$(LAB) -m evaluation.summary --run $(RUN)
 
 push-bert-tiny push-bert-mini push-bert-small push-bert-medium: push-bert-%: environments ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
+	@test -n "$(REPO)" || { echo "say where to: make push-bert-$* REPO=org/name [DRY_RUN=1]" >&2; exit 2; }
 	@$(LAB) -m export.push --repository $(RUN)/repository --to $(REPO) \
 		$(if $(DRY_RUN),--dry-run) $(if $(PRIVATE),--private) $(if $(TAG),--revision-tag $(TAG))
 
 plan-bert-tiny plan-bert-mini plan-bert-small plan-bert-medium: plan-bert-%: environments ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED) --dry-run
+
+cards: .venv/lab/.ready ## render the card and the repository of every finished run anew
+	@for run in runs/bert-*/*/seed-*; do \
+		if [ -f $$run/frugality.json ]; then $(LAB) -m export.build_card --run $$run || exit 1; fi; done
 
 licences: .venv/lab/.ready ## print the licence verdict of every student and profile, teacher and corpus
 	@$(LAB) -m zoo.licences

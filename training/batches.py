@@ -21,6 +21,7 @@ from carabin.words import Offsets, find_words, first_tokens
 from training.passages import NO_TAG
 from zoo.noise import carry_probabilities, carry_tags, carry_word_rows, perturb
 from zoo.registry.recipes import NoiseRecipe
+from zoo.runs import RunError
 
 BUCKET = 64
 """Batches whose passages are sorted by length together: enough to pad little, few enough to stay shuffled."""
@@ -43,10 +44,10 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int, tokens: int, seed: i
         seed: Of the order.
 
     Raises:
-        ValueError: there is no passage.
+        RunError: there is no passage.
     """
     if len(lengths) == 0:
-        raise ValueError("no passage to learn from: the corpora of the recipe hold no word")
+        raise RunError("no passage to learn from: the corpora of the recipe hold no word; check its gold and transfer")
     sizes = np.asarray(lengths)
     batches: list[list[Visit]] = []
     spent, epoch = 0, 0
