@@ -5,7 +5,9 @@ PYTHON ?= python3
 LAB := .venv/lab/bin/python
 EXPORT := .venv/export/bin/python
 RUN = runs/bert-$*/$(PROFILE)/seed-$(SEED)
+ifneq ($(CARABIN_DATA),)
 export CARABIN_DATA
+endif
 # Nothing here may call the Hub unless the profile says so, and nobody counts our downloads.
 export HF_HUB_DISABLE_TELEMETRY := 1
 export HF_UPDATE_DOWNLOAD_COUNTS := 0

@@ -1,8 +1,8 @@
 """One measurement of a student in a process of its own: `python -m evaluation.frugality_worker < order.json`.
 
-It imports what a hospital's process imports and, of the lab, only the energy tracker's wrapper, so that its peak memory
-is the hospital's. The order on standard input is {"model", "which", "threads", "texts", "seconds", "what"}; the result
-goes to standard output as JSON.
+It imports what a hospital's process imports and nothing of the lab (but to measure energy, the tracker's wrapper), so
+that its peak memory is the hospital's. The order on standard input is {"model", "which", "threads", "texts", "seconds",
+"what"}; the result goes to standard output as JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 
 from carabin.annotator import Annotator
 from carabin.documents import Document
-from zoo.energy import COUNTRY, measure_energy
 
 
 def peak_memory() -> int:
@@ -69,6 +68,8 @@ def measure_throughput(annotator: Annotator, texts: list[str], seconds: float) -
 
 def measure_wh(annotator: Annotator, texts: list[str], seconds: float) -> dict[str, Any]:
     """Return the energy of annotating, in Wh per 1,000 documents, and where the figure comes from."""
+    from zoo.energy import COUNTRY, measure_energy
+
     figures: dict[str, Any] = {}
     with measure_energy(figures, every_seconds=1.0):
         work = measure_throughput(annotator, texts, seconds)

@@ -133,7 +133,7 @@ def test_killed_anywhere_it_resumes_to_the_same_weights(trained, tmp_path):
     make_zoo(tmp_path)
     command = [sys.executable, "-c", RUN_TINY, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    kills, delay = 0, 9.0
+    kills, delay = 0, 4.0
     while True:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
@@ -141,7 +141,7 @@ def test_killed_anywhere_it_resumes_to_the_same_weights(trained, tmp_path):
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            kills, delay = kills + 1, delay + 2.5
+            kills, delay = kills + 1, delay + 0.8
             continue
         assert process.returncode == 0, errors.decode()[-2000:]
         break

@@ -129,7 +129,7 @@ def test_an_endless_corpus_wants_a_number_of_documents():
         list(read_documents(Registry(), CorpusUse("synthetic-reports", "train"), "umls"))
 
 
-@pytest.mark.skipif(REAL is None, reason="CARABIN_DATA is not set: the real corpora are not at hand")
+@pytest.mark.skipif(not REAL, reason="CARABIN_DATA is not set: the real corpora are not at hand")
 @pytest.mark.parametrize("corpus_id", ["quaero-emea", "quaero-medline"])
 def test_quaero_reads_with_exact_offsets(corpus_id):
     assert REAL is not None and Path(REAL).is_dir()
