@@ -1,6 +1,7 @@
 """A student small enough for a test: each token's tag is looked up by its id, so a test decides what is found."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,13 @@ FOUND = {"fièvre": "B-DISO", "aiguë": "I-DISO", "dyspnée": "B-DISO", "paracé
 
 
 def make_tokenizer() -> Tokenizer:
-    """Return a WordPiece tokenizer that keeps accents and case."""
+    """Return a WordPiece tokenizer that keeps accents and case; each call the same ids, in a tokenizer of its own."""
+    return Tokenizer.from_str(_trained())
+
+
+@cache
+def _trained() -> str:
+    # The trainer numbers its pieces in the order of a hash map: trained twice, the ids would differ.
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -31,7 +38,7 @@ def make_tokenizer() -> Tokenizer:
     tokenizer.train_from_iterator(SENTENCES * 3, trainer)
     frame = [("[CLS]", tokenizer.token_to_id("[CLS]")), ("[SEP]", tokenizer.token_to_id("[SEP]"))]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=frame)
-    return tokenizer
+    return tokenizer.to_str()
 
 
 def token_logits(tokenizer: Tokenizer, random: bool) -> np.ndarray:
