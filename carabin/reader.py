@@ -71,6 +71,11 @@ class TextReader:
             padding = tokenizer.token_to_id("<pad>")
         self.padding_id = 0 if padding is None else padding
 
+    @property
+    def max_tokens(self) -> int:
+        """Longest window, special tokens included."""
+        return self.capacity + len(self.prefix) + len(self.suffix)
+
     def read(self, texts: Sequence[str]) -> list[ReadText]:
         """Return each text's words, windows and token ids. Empty and blank texts have no window.
 

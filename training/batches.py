@@ -116,7 +116,7 @@ class PassageBatcher:
         rows = [self.passages[visit.passage] for visit in visits]
         noised = [self._perturb(row, visit) for row, visit in zip(rows, visits, strict=True)]
         encodings = self.reader.tokenizer.encode_batch([text for text, _, _, _ in noised])
-        longest = self.reader.capacity + len(self.reader.prefix) + len(self.reader.suffix)
+        longest = self.reader.max_tokens
         input_ids, mask = self.reader.pad([np.asarray(encoding.ids[:longest]) for encoding in encodings])
         parts: dict[str, list[NDArray]] = {
             name: [] for name in ("sample", "position", "tags", "probabilities", "clean_word")
@@ -157,7 +157,7 @@ class PassageBatcher:
             return {}
         reader = self.teacher_reader
         encodings = reader.tokenizer.encode_batch([row["text"] for row in rows])
-        longest = reader.capacity + len(reader.prefix) + len(reader.suffix)
+        longest = reader.max_tokens
         ids, mask = reader.pad([np.asarray(encoding.ids[:longest]) for encoding in encodings])
         positions = np.full(len(batch["sample"]), -1)
         for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):

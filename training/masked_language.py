@@ -37,7 +37,7 @@ class MaskedBatcher:
     def __call__(self, visits: Sequence[Visit]) -> dict[str, Tensor]:
         """Return `input_ids`, `attention_mask` and `labels` (-100 where nothing is guessed), all (batch, tokens)."""
         texts = [self.passages[visit.passage]["text"] for visit in visits]
-        longest = self.reader.capacity + len(self.reader.prefix) + len(self.reader.suffix)
+        longest = self.reader.max_tokens
         encodings = self.reader.tokenizer.encode_batch(texts)
         input_ids, mask = self.reader.pad([np.asarray(encoding.ids[:longest]) for encoding in encodings])
         rng = np.random.default_rng([self.seed, visits[0].epoch, visits[0].passage])
