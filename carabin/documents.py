@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from carabin.errors import CarabinError
+
 # gzip.BadGzipFile is an OSError without a number; a full disk or a lost mount keeps its own message.
 COMPRESSION_ERRORS = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 
 
-class DocumentError(ValueError):
+class DocumentError(CarabinError):
     """A document that cannot be read; the message names where it stands and what is wrong, never its text."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from carabin.documents import COMPRESSION_ERRORS, Document, DocumentError, check_encodable, decode_json, open_binary
+from carabin.errors import CarabinError
 
 STDIN = "-"
 TEXT_COLUMNS = ("text", "note_text", "texte")
@@ -24,7 +25,7 @@ KINDS = {".txt": "text", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parq
 COMPRESSED = (".gz", ".xz")
 
 
-class InputError(ValueError):
+class InputError(CarabinError):
     """An input that cannot be read at all: missing, of an unknown kind, without the columns asked for."""
 
 

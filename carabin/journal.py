@@ -16,8 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from carabin.errors import CarabinError
 
-class JournalError(ValueError):
+
+class JournalError(CarabinError):
     """A run that cannot be resumed; the message says what changed."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from carabin.documents import Document, dump_line
+from carabin.errors import CarabinError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -22,7 +23,7 @@ COLUMNS = ("document_id", "start", "end", "label", "text", "score", "model")
 _SNIPPET = 50
 
 
-class OutputError(ValueError):
+class OutputError(CarabinError):
     """An output whose form is unknown."""
 
 

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from carabin.errors import CarabinError
 from carabin.tagging import labels_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ SHIPPED = Path(__file__).parent / "students"
 """Students inside the installed package."""
 
 
-class ModelError(ValueError):
+class ModelError(CarabinError):
     """A folder that is not a student this version can run; the message says which file and why."""
 
 

@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from carabin import __version__, cli
+from carabin import __version__
+from carabin.commands.annotate import read_thresholds
+from carabin.commands.terminal import Progress
 from carabin.inputs import InputError
 from tests.carabin.tiny_model import write_student
 
@@ -178,17 +180,17 @@ def test_annotating_never_imports_the_lab(student):
     ("values", "expected"), [([], {}), (["0.5"], {"*": 0.5}), (["A=0.5", "B=1"], {"A": 0.5, "B": 1.0})]
 )
 def test_thresholds_are_read_by_label(values, expected):
-    assert cli.read_thresholds(values) == expected
+    assert read_thresholds(values) == expected
 
 
 @pytest.mark.parametrize("value", ["", "A", "A=", "A=b"])
 def test_thresholds_of_another_form_are_refused(value):
     with pytest.raises(InputError, match="--threshold"):
-        cli.read_thresholds([value])
+        read_thresholds([value])
 
 
 def test_progress_waits_two_seconds_and_wants_a_terminal(monkeypatch, capsys):
-    with cli.Progress() as progress:
+    with Progress() as progress:
         progress.update(5)
         assert progress.bar is None
         progress.began -= 10

@@ -1,0 +1,88 @@
+"""`carabin annotate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, utf8_stdout
+
+if TYPE_CHECKING:
+    from carabin.annotate import Report
+
+
+def annotate(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            show_default=False,
+            help=".txt, a folder of .txt, .jsonl, .csv (.gz, .xz), .parquet (OMOP NOTE too), or - for standard input.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Output file; without it, JSONL on standard output.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A student's folder, or the name of a shipped one.", metavar="DIR")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Form of the output, else by its suffix: jsonl, parquet, csv, omop.")
+    ] = None,
+    fp32: Annotated[bool, typer.Option("--fp32", help="Run the fp32 file even where there is an INT8 one.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all cores without it.")] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL=0.5", help="Least score for a label, or 0.5 for all; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed.")] = False,
+    errors: Annotated[
+        Path | None, typer.Option(help="Where documents set aside are listed; OUT.errors.jsonl without it.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column or field of the text.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column or field of the id.")] = None,
+    encoding: Annotated[str, typer.Option(help="Of text and CSV inputs: cp1252 for older Windows software.")] = "utf-8",
+    max_characters: Annotated[int, typer.Option(min=1, help="Longer documents are set aside.")] = 10_000_000,
+) -> None:
+    """Find the entities of documents."""
+    from carabin.annotate import JobOptions, annotate_files
+    from carabin.inputs import ReadOptions
+
+    reading = ReadOptions(text_column, id_column, encoding, max_characters)
+    options = JobOptions(to, fp32, threads, read_thresholds(threshold or ()), resume, errors, reading)
+    shown = ErrorLines()
+    with Progress() as progress:
+        report = annotate_files(
+            inputs, out, model, options, stream=utf8_stdout(), on_progress=progress.update, on_error=shown
+        )
+    if out is not None or report.errors:
+        typer.echo(summary(report, out), err=True)
+    if report.errors:
+        raise typer.Exit(SET_ASIDE)
+
+
+def read_thresholds(values: Sequence[str]) -> dict[str, float]:
+    """Return label -> least score from `LABEL=0.5` and `0.5`. Raises InputError: not of that form."""
+    from carabin.inputs import InputError
+
+    thresholds: dict[str, float] = {}
+    for value in values:
+        label, separator, number = value.rpartition("=")
+        try:
+            thresholds[label if separator else "*"] = float(number)
+        except ValueError:
+            raise InputError(f"--threshold {value}: expected LABEL=0.5, or 0.5 for every label") from None
+    return thresholds
+
+
+def summary(report: Report, out: Path | None) -> str:
+    """Return the line that ends a run."""
+    parts = [f"{report.documents:,} documents, {report.entities:,} entities"]
+    if report.blank:
+        parts.append(f"{report.blank:,} blank")
+    if report.errors:
+        where = f", see {report.errors_path}" if report.errors_path else ""
+        parts.append(f"{report.errors:,} set aside{where}")
+    return "; ".join(parts) + (f" -> {out}" if out else "")

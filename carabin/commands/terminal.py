@@ -1,0 +1,76 @@
+"""What the commands share: exit codes, a count of the work done, the lines for documents set aside."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from carabin.inputs import BadDocument
+
+SET_ASIDE = 3
+INTERRUPTED = 130
+SHOWN_ERRORS = 20
+
+
+class ErrorLines:
+    """Prints the first documents set aside, where there is no errors file."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, problem: BadDocument) -> None:
+        """Print one line, up to the limit."""
+        self.count += 1
+        if self.count <= SHOWN_ERRORS:
+            typer.echo(f"carabin: {problem.to_dict()['where']}: {problem.cause}", err=True)
+        elif self.count == SHOWN_ERRORS + 1:
+            typer.echo("carabin: more were set aside; --errors FILE lists them all", err=True)
+
+
+class Progress:
+    """A count on stderr, if that is a terminal and the work takes more than two seconds."""
+
+    delay = 2.0
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.bar: Any = None
+        self.task: Any = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def update(self, done: int) -> None:
+        """Show that `done` documents are done."""
+        if self.bar is None and (not sys.stderr.isatty() or time.monotonic() - self.began < self.delay):
+            return
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+            from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} documents"), TimeElapsedColumn()
+            self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self.task = self.bar.add_task("annotate", total=None)
+            self.bar.start()
+        self.bar.update(self.task, completed=done)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def utf8_stdout() -> Any:  # noqa: ANN401 - a text stream whose encoding can be set, which no public type says
+    """Return standard output, set to UTF-8 and plain line ends."""
+    # A Windows console or LANG=C would otherwise fail on the first accent.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    return sys.stdout
