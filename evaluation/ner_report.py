@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from carabin.documents import Document, Entity
+from carabin.bootstrap import RESAMPLES
+from carabin.documents import Document
+from carabin.ner_tally import NerTally
+from carabin.reliability import Reliability
 from carabin.tagging import decode_spans, encode_spans
 from carabin.words import Offsets, find_words
-from evaluation.bootstrap import RESAMPLES, bootstrap_f1
-from evaluation.calibration import Reliability
 from zoo.labels import LABEL_SETS
-from zoo.ner_scores import Counts, add_up, count_matches, report, total
 from zoo.noise import KINDS, carry_entities, perturb
 
 _BUFFER = 256
@@ -84,9 +84,7 @@ class Noise:
 class _Tally:
     """What is kept of the documents read so far."""
 
-    exact: list[dict[str, Counts]] = field(default_factory=list)
-    overlap: list[dict[str, Counts]] = field(default_factory=list)
-    entities: Reliability = field(default_factory=Reliability)
+    entities: NerTally = field(default_factory=NerTally)
     words: Reliability = field(default_factory=Reliability)
     nested_dropped: int = 0
     lost_to_noise: int = 0
@@ -124,7 +122,7 @@ def score_documents(
     stream = iter(documents)
     while batch := list(islice(stream, _BUFFER)):
         _add_batch(tally, annotator, list(_prepared(batch, tally, seed, noise)), wanted)
-    if not tally.exact:
+    if not len(tally.entities):
         raise ScoreError("no documents to score: is the split empty?")
     return _summary(tally, noise, seed, resamples)
 
@@ -160,35 +158,15 @@ def _add_batch(tally: _Tally, annotator: WordTagger, batch: list[Document], want
         except ValueError as error:
             raise ScoreError(f"document '{document.id}': {error}; flatten nested gold to the outermost first") from None
         found = [entity for entity in decode_spans(words, probabilities, annotator.labels) if entity.label in wanted]
-        tally.exact.append(count_matches(found, document.entities, "exact"))
-        tally.overlap.append(count_matches(found, document.entities, "overlap"))
-        right = {_place(entity) for entity in document.entities}
-        tally.entities.add([entity.score or 0.0 for entity in found], [_place(entity) in right for entity in found])
+        tally.entities.add(found, document.entities)
         if len(words):
             tally.words.add(probabilities.max(axis=1), probabilities.argmax(axis=1) == gold_tags)
 
 
-def _place(entity: Entity) -> tuple[int, int, str]:
-    return entity.start, entity.end, entity.label
-
-
 def _summary(tally: _Tally, noise: Noise | None, seed: int, resamples: int) -> dict[str, Any]:
-    counts = _table(tally.exact)
-    by_label = add_up(tally.exact)
     return {
-        "documents": len(counts),
-        "entities": sum(gold for _, _, gold in counts),
+        **tally.entities.summary(seed, resamples),
         "nested_dropped": tally.nested_dropped,
         "noise": noise and {"kind": noise.kind, "rate": noise.rate, "entities_lost": tally.lost_to_noise},
-        "ner_exact_f1": bootstrap_f1(counts, seed, resamples),
-        "ner_overlap_f1": bootstrap_f1(_table(tally.overlap), seed, resamples),
-        "by_label": {label: report(label_counts) for label, label_counts in by_label.items()},
-        "ece": tally.entities.report(),
         "ece_words": tally.words.report(),
-        "counts": counts,
     }
-
-
-def _table(documents: Sequence[dict[str, Counts]]) -> list[list[int]]:
-    totals = (total(document) for document in documents)
-    return [[counts.tp, counts.predicted, counts.gold] for counts in totals]

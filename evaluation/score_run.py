@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from zoo.registry import DeclarationError, Registry
+from zoo.registry import REPOSITORY, DeclarationError, Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RunError, fingerprint, hash_file, read_json, write_json
 
@@ -27,7 +27,11 @@ NOISES = ("typo:0.1", "abbreviate:1.0")
 ROLES = ("teacher", "student", "twin", "onnx", "int8")
 NOISED_ROLES = ("student", "twin")
 """Noise sets the student beside its twin; the exported files answer as the student does (`export.parity`)."""
-SOURCES = ("score_run.py", "score_ner.py", "ner_report.py", "bootstrap.py", "calibration.py")
+SOURCES = (
+    *(f"evaluation/{name}.py" for name in ("score_run", "score_ner", "ner_report")),
+    *(f"carabin/{name}.py" for name in ("ner_scores", "ner_tally", "bootstrap", "reliability", "tagging")),
+)
+"""Files of the repository on which a score depends: changed, they make it stale."""
 
 
 def find_model(run: Path, role: str) -> tuple[Path | None, str]:
@@ -60,7 +64,7 @@ def score_role(run: Path, role: str, plan: dict[str, Any], registry: Registry, c
     uses = [CorpusUse(**use) for use in plan["profile"]["test"]]
     noises = NOISES if role in NOISED_ROLES else ()
     tested = [entry for entry in plan["corpora"] if entry["role"] == "test"]
-    sources = {name: hash_file(Path(__file__).parent / name) for name in SOURCES}
+    sources = {name: hash_file(REPOSITORY / name) for name in SOURCES}
     key = fingerprint({"weights": hash_file(weights), "test": tested, "noises": noises, "sources": sources})
     if out.is_file() and read_json(out).get("inputs_sha256") == key:
         return "found done"

@@ -26,13 +26,13 @@ import typer
 
 from carabin import Annotator, Document
 from carabin.engine import OnnxEngine
+from carabin.ner_scores import score_spans
 from carabin.student_folder import ModelError
 from export.gate import LIMIT, Score, gate_int8
 from export.parity import TOLERANCE, compare_torch_with_onnx, folder_batches
 from export.publishable import CheckpointError, start_afresh, write_publishable
 from export.quantise import Int8Options
 from zoo.corpora import CorpusError, read_documents
-from zoo.ner_scores import score_spans
 from zoo.registry import REPOSITORY, DeclarationError, Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RunError, hash_files, read_json, run_step, write_json

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from carabin.bootstrap import bootstrap_f1
 from carabin.documents import Document, Entity
+from carabin.ner_scores import score_spans
 from carabin.words import find_words
-from evaluation.bootstrap import bootstrap_f1
 from evaluation.ner_report import Noise, ScoreError, score_documents
-from zoo.ner_scores import score_spans
 from zoo.noise import KINDS
 
 GOLDEN = Path(__file__).with_name("noise_scores.json")

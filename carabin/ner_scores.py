@@ -1,4 +1,4 @@
-"""Entity scores over documents' spans: the one implementation behind every NER figure of the zoo.
+"""Entity scores over documents' spans: the one implementation behind every NER figure, the lab's and a hospital's.
 
 - **exact**: a predicted entity is right when a gold entity has the same start, the same end and the same label (the
   CoNLL-2003 shared task, Tjong Kim Sang and De Meulder, 2003; seqeval's strict mode, on characters).

@@ -2,22 +2,16 @@
 
 import json
 import random
-import warnings
 from pathlib import Path
 
-import evaluate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqeval.metrics import f1_score, precision_score, recall_score
-from seqeval.scheme import IOB2
 
 from carabin.documents import Entity
-from zoo.ner_scores import Counts, add_up, count_matches, score_spans, total
+from carabin.ner_scores import Counts, add_up, count_matches, score_spans, total
 
 CASES = json.loads(Path(__file__).with_name("ner_cases.json").read_text(encoding="utf-8"))
-METRICS = Path(__file__).parents[2] / "evaluation" / "metrics"
-LABELS = ("DISO", "CHEM", "ANAT")
 
 
 def as_dicts(documents: list) -> list:
@@ -44,42 +38,6 @@ def test_each_label_has_its_own_score():
     assert scores["by_label"]["DISO"] == {"f1": 1.0, "precision": 1.0, "recall": 1.0, "support": 1}
     assert scores["by_label"]["CHEM"]["f1"] == scores["by_label"]["ANAT"]["f1"] == 0.0
     assert scores["by_label"]["CHEM"]["support"] == 0
-
-
-TAGS = st.sampled_from(("O", "O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI")))
-
-
-@st.composite
-def tag_pairs(draw) -> tuple[list[list[str]], list[list[str]]]:
-    lengths = draw(st.lists(st.integers(1, 12), min_size=1, max_size=6))
-    sides = ([draw(st.lists(TAGS, min_size=n, max_size=n)) for n in lengths] for _ in range(2))
-    return tuple(sides)
-
-
-def spans_of(tags: list[str]) -> list[Entity]:
-    """Return the strict IOB2 entities of a sequence; word i stands at 3i..3i+2 of its text."""
-    spans, position = [], 0
-    while position < len(tags):
-        if tags[position].startswith("B-"):
-            label, end = tags[position][2:], position + 1
-            while end < len(tags) and tags[end] == f"I-{label}":
-                end += 1
-            spans.append(Entity(3 * position, 3 * end - 1, label))
-            position = end
-        else:
-            position += 1
-    return spans
-
-
-@given(tag_pairs())
-def test_exact_scores_are_seqevals_in_strict_mode(pair):
-    predicted, gold = pair
-    ours = score_spans([spans_of(tags) for tags in predicted], [spans_of(tags) for tags in gold])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name, function in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
-            theirs = function(gold, predicted, mode="strict", scheme=IOB2, average="micro", zero_division=0)
-            assert ours[name] == pytest.approx(float(theirs)), name
 
 
 SPAN_SETS = st.lists(st.integers(0, 40), max_size=16).map(lambda edges: pair_up(sorted(set(edges))))
@@ -124,17 +82,3 @@ def test_faults_say_what_is_wrong():
         score_spans([[], []], [[]])
     with pytest.raises(ValueError, match="'fuzzy' is not 'exact' or 'overlap'"):
         count_matches([], [], "fuzzy")
-
-
-@pytest.mark.parametrize("match", ["exact", "overlap"])
-def test_evaluate_modules_give_the_same_scores(match, tmp_path):
-    """The network is blocked in every test; test_offline.py also starts from an empty HF_HOME."""
-    metric = evaluate.load(str(METRICS / f"ner_{match}_f1"), cache_dir=str(tmp_path))
-    for case in CASES:
-        predictions, references = as_dicts(case["predictions"]), as_dicts(case["references"])
-        assert metric.compute(predictions=predictions, references=references) == score_spans(
-            predictions, references, match
-        ), case["name"]
-    # evaluate adds documents one by one too.
-    metric.add(prediction=predictions[0], reference=references[0])
-    assert metric.compute() == score_spans(predictions[:1], references[:1], match)
