@@ -17,6 +17,7 @@ from carabin.engine import Engine, OnnxEngine
 from carabin.reader import ReadText, TextReader
 from carabin.student_folder import (
     ModelError,
+    check_student,
     config_tags,
     file_digest,
     find_student,
@@ -44,6 +45,7 @@ class Annotator:
         model_id: str = "",
         batch_tokens: int = 4096,
         model_version: str = "",
+        temperature: float = 1.0,
     ) -> None:
         """Put together a reader and an engine.
 
@@ -54,7 +56,13 @@ class Annotator:
             model_id: Name of the student, for whoever writes the result down.
             batch_tokens: Padded tokens in one call of the engine.
             model_version: Start of the SHA-256 of the weights that answer.
+            temperature: Logits are divided by it before they become probabilities (`carabin.calibration`).
+
+        Raises:
+            ValueError: the temperature is not a positive number.
         """
+        if not 0 < temperature < np.inf:
+            raise ValueError(f"a temperature is a positive number, not {temperature}")
         self.reader = reader
         self.tags = tuple(tags)
         self.labels = labels_of(tags)
@@ -62,6 +70,7 @@ class Annotator:
         self.model_id = model_id
         self.batch_tokens = batch_tokens
         self.model_version = model_version
+        self.temperature = temperature
 
     @classmethod
     def load(cls, folder: Path | str, quantized: bool | None = None, threads: int | None = None) -> Annotator:
@@ -78,11 +87,12 @@ class Annotator:
             ModelError: a file is missing or is not what it should be.
         """
         folder = find_student(folder)
-        config = read_config(folder)
-        tags, reader = config_tags(config, folder), load_reader(folder)
         if quantized is None:
             quantized = (folder / "onnx" / "model_quantized.onnx").is_file()
         path = folder / "onnx" / ("model_quantized.onnx" if quantized else "model.onnx")
+        check_student(folder, path)
+        config = read_config(folder)
+        tags, reader = config_tags(config, folder), load_reader(folder)
         try:
             engine = OnnxEngine(path, threads)
         except FileNotFoundError as error:
@@ -130,7 +140,7 @@ class Annotator:
             for row, (text, number, _) in enumerate(batch):
                 window = read[text].windows[number]
                 chosen = logits[row, window.positions + len(self.reader.prefix)]
-                probabilities = softmax(chosen)
+                probabilities = softmax(chosen if self.temperature == 1 else chosen / np.float32(self.temperature))
                 if not np.isfinite(probabilities).all():
                     raise ModelError("the engine gave a score that is not a number; try the fp32 file (--fp32)")
                 results[text][1][window.words] = probabilities

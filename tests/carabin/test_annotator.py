@@ -120,3 +120,17 @@ def test_an_engine_that_scores_other_tags_is_refused(annotator):
 
     with pytest.raises(ModelError, match="scores 3 tags where 5 are named"):
         Annotator(annotator.reader, annotator.tags, engine)("fièvre")
+
+
+def test_a_temperature_makes_scores_milder_and_finds_the_same(annotator):
+    text = "fièvre aiguë, paracétamol"
+    mild = Annotator(annotator.reader, annotator.tags, annotator.engine, temperature=3.0)
+    sure, unsure = annotator(text), mild(text)
+    assert surfaces(text, unsure) == surfaces(text, sure)
+    assert all(b.score < a.score for a, b in zip(sure, unsure, strict=True))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_refused(annotator, temperature):
+    with pytest.raises(ValueError, match="positive"):
+        Annotator(annotator.reader, annotator.tags, annotator.engine, temperature=temperature)
