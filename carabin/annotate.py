@@ -19,17 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from carabin.documents import Document
-from carabin.inputs import STDIN, BadDocument, InputError, Item, ReadOptions, check_inputs, read_inputs
+from carabin.formats.base import STDIN, BadDocument, InputError, Item, OutputError, Provenance, ReadOptions, WriteOptions, Writer
+from carabin.formats.json_lines import concatenate, json_line, write_json_lines
+from carabin.formats.reading import check_inputs, find_sources, holds_one_document, read_inputs
+from carabin.formats.writing import output_writer
 from carabin.journal import COUNTS, Journal
-from carabin.outputs import (
-    OutputError,
-    OutputForm,
-    Provenance,
-    concatenate,
-    json_line,
-    output_form,
-    write_json_lines,
-)
 
 if TYPE_CHECKING:
     from carabin.annotator import Annotator
@@ -56,6 +50,7 @@ class JobOptions:
     errors: Path | None = None
     """None puts it beside the output, as `OUT.errors.jsonl`. Written only if there are errors."""
     reading: ReadOptions = field(default_factory=ReadOptions)
+    writing: WriteOptions = field(default_factory=WriteOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +98,9 @@ def annotate_files(
     """
     options = options or JobOptions()
     names = [str(name) for name in inputs]
-    form = output_form(out, options.to)
     check_inputs(names, options.reading)
+    one_document = holds_one_document(names, options.reading)
+    form = output_writer(out, options.to, options.writing, one_document)
     if out is None and options.resume:
         raise OutputError("--resume needs an output file (-o): standard output cannot be taken up again")
     errors_path = options.errors or (out and out.with_name(out.name + ".errors.jsonl"))
@@ -133,7 +129,7 @@ def check_thresholds(thresholds: Mapping[str, float], labels: Sequence[str]) -> 
 class _Job:
     annotator: Annotator
     options: JobOptions
-    form: OutputForm
+    form: Writer
     provenance: Provenance
 
     def to_file(
@@ -237,7 +233,7 @@ class _Job:
             "form": type(self.form).__name__,
             "thresholds": dict(self.options.thresholds),
             "reading": asdict(self.options.reading),
-            "inputs": [input_signature(name) for name in names],
+            "inputs": [input_signature(name, self.options.reading) for name in names],
             "part": [PART_DOCUMENTS, PART_CHARACTERS],
             "date": self.provenance.date,
         }
@@ -257,14 +253,13 @@ def cut_parts(items: Iterable[Item], count: int, characters: int) -> Iterator[li
         yield part
 
 
-def input_signature(name: str) -> list[Any]:
+def input_signature(name: str, options: ReadOptions) -> list[Any]:
     """Return what tells that an input is still the same: its name, its files, their sizes and times of change."""
     if name == STDIN:
         return [STDIN]
-    path = Path(name)
-    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
-    stats = [file.stat() for file in files]
-    return [name, len(files), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)]
+    stats = [source.path.stat() for source in find_sources(name, options)[1] if source.path.exists()]
+    sizes, times = [stat.st_size for stat in stats], [stat.st_mtime_ns for stat in stats]
+    return [name, len(stats), sum(sizes), max(times, default=0)]
 
 
 def _counts(part: Sequence[Item], documents: Sequence[Document], bad: Sequence[BadDocument]) -> dict[str, int]:

@@ -48,7 +48,7 @@ def annotate(
 ) -> None:
     """Find the entities of documents."""
     from carabin.annotate import JobOptions, annotate_files
-    from carabin.inputs import ReadOptions
+    from carabin.formats import ReadOptions
 
     reading = ReadOptions(text_column, id_column, encoding, max_characters)
     options = JobOptions(to, fp32, threads, read_thresholds(threshold or ()), resume, errors, reading)
@@ -65,7 +65,7 @@ def annotate(
 
 def read_thresholds(values: Sequence[str]) -> dict[str, float]:
     """Return label -> least score from `LABEL=0.5` and `0.5`. Raises InputError: not of that form."""
-    from carabin.inputs import InputError
+    from carabin.formats import InputError
 
     thresholds: dict[str, float] = {}
     for value in values:

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from carabin.inputs import BadDocument
+    from carabin.formats import BadDocument
 
 SET_ASIDE = 3
 INTERRUPTED = 130

@@ -11,10 +11,10 @@ import pytest
 
 from carabin import Document, annotate
 from carabin.annotate import JobOptions, annotate_files, cut_parts
-from carabin.inputs import BadDocument, InputError, ReadOptions
+from carabin.formats import BadDocument, InputError, OutputError, ReadOptions
 from carabin.journal import JournalError
-from carabin.outputs import FORMS, OutputError
 
+TABLES = ("jsonl", "parquet", "csv", "omop")
 NOTE = "Une fièvre aiguë,\r\npas de dyspnée 😀 : paracétamol."
 BAD = [b'{"id": "bad", "text": "fi\xe8vre"}', b'{"id": "nul", "text": "\\u0000"}', b'{"id": "none"}']
 
@@ -61,7 +61,7 @@ def test_each_document_comes_out_once_in_order_with_its_surfaces(notes, student,
 
 
 def test_any_form_holds_the_same_entities(notes, student, tmp_path):
-    outs = {name: tmp_path / f"out.{name}" for name in FORMS}
+    outs = {name: tmp_path / f"out.{name}" for name in TABLES}
     for name, out in outs.items():
         annotate_files([notes], out, student, JobOptions(to=name))
     expected = [
@@ -94,7 +94,7 @@ def test_an_id_that_omop_cannot_hold_is_set_aside(student, tmp_path):
 def test_nothing_found_is_still_a_table(student, tmp_path):
     path = tmp_path / "note.txt"
     path.write_text("rien")
-    for name in FORMS:
+    for name in TABLES:
         annotate_files([path], tmp_path / name, student, JobOptions(to=name))
     assert pq.read_table(tmp_path / "parquet").num_rows == 0
     assert (tmp_path / "csv").read_text() == "document_id,start,end,label,text,score,model\n"

@@ -8,7 +8,7 @@ import pytest
 from carabin import __version__
 from carabin.commands.annotate import read_thresholds
 from carabin.commands.terminal import Progress
-from carabin.inputs import InputError
+from carabin.formats import InputError
 from tests.carabin.tiny_model import write_student
 
 SECRET = "Dupont fièvre"
@@ -122,7 +122,7 @@ def test_a_failure_never_quotes_a_note(student):
     assert b"Dupont" not in result.stderr + result.stdout
     assert b"KeyError" in result.stderr
     code = (
-        "from carabin import outputs, annotate\n"
+        "from carabin import annotate\n"
         "def fail(document, provenance): raise KeyError(document.text)\n"
         "annotate.json_line = fail\n" + OFFLINE
     )

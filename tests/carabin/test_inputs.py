@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carabin import Document
-from carabin.inputs import BadDocument, InputError, ReadOptions, bounded_lines, check_inputs, read_inputs
+from carabin.formats import BadDocument, InputError, ReadOptions, check_inputs, read_inputs
+from carabin.formats.loading import bounded_lines
 
 DEFAULT = ReadOptions()
 

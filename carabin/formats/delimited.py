@@ -1,0 +1,129 @@
+"""CSV with `;`, `,` or tabs: one note a row in, one entity a row out (RFC 4180 with `,`)."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from carabin.documents import COMPRESSION_ERRORS, Document, open_binary
+from carabin.formats.base import (
+    BadDocument,
+    Format,
+    InputError,
+    Item,
+    Provenance,
+    ReadOptions,
+    Source,
+    Writer,
+    printable,
+)
+from carabin.formats.columns import COLUMNS, entity_rows, find_columns
+from carabin.formats.json_lines import concatenate
+from carabin.formats.loading import bounded_lines, make_document
+
+DELIMITERS = ";,\t"
+
+
+class DelimitedReader:
+    """Reads `.csv` and `.tsv`; a row without an id is called by its place, `file:row`."""
+
+    def check(self, source: Source, options: ReadOptions, entities: bool) -> None:
+        """Raise InputError if there is no header with the columns asked for."""
+        find_columns(source.path, _header(source.path, options), options)
+
+    def read(self, source: Source, options: ReadOptions, entities: bool) -> Iterator[Item]:
+        """Yield one item a row."""
+        path = source.path
+        id_column, text_column = find_columns(path, _header(path, options), options)
+        csv.field_size_limit(options.max_characters + 1)
+        with open_binary(path) as file:
+            lines = _decoded_lines(file, options)
+            header = next(lines)
+            delimiter = _delimiter(header)
+            columns = next(csv.reader([header], delimiter=delimiter))
+            rows = csv.reader(lines, delimiter=delimiter)
+            number = 1
+            while True:
+                number += 1
+                where = f"{path}:row {number}"
+                try:
+                    row = next(rows)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    yield BadDocument(where, f"not CSV ({error}); an unbalanced quote?")
+                    continue
+                if row:
+                    yield _item(row, columns, id_column, text_column, where, options)
+
+
+class EntityCsvWriter(Writer):
+    """Writes one entity a row."""
+
+    suffix = ".csv"
+
+    def write_part(self, documents: Sequence[Document], path: Path, provenance: Provenance) -> None:
+        """Write the rows, without the header."""
+        with path.open("w", encoding="utf-8", newline="") as file:
+            _csv_writer(file).writerows(row.values() for row in entity_rows(documents, provenance))
+
+    def join(self, parts: Sequence[Path], path: Path) -> None:
+        """Put the header, then the parts."""
+        with path.open("w", encoding="utf-8", newline="") as file:
+            _csv_writer(file).writerow(COLUMNS)
+        concatenate(parts, path, mode="ab")
+
+
+def _header(path: Path, options: ReadOptions) -> list[str]:
+    try:
+        with open_binary(path) as file:
+            line = next(bounded_lines(file, 1_000_000), None)
+    except COMPRESSION_ERRORS:
+        raise InputError(f"{path}: compressed file is damaged; fetch it again") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if not line or not line.strip():
+        raise InputError(f"{path}: no header line")
+    try:
+        header = line.removeprefix(codecs.BOM_UTF8).decode(options.encoding)
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: header is not {options.encoding}; convert it, or say --encoding cp1252") from None
+    return next(csv.reader([header], delimiter=_delimiter(header)))
+
+
+def _delimiter(header: str) -> str:
+    return max(DELIMITERS, key=header.count)
+
+
+def _item(
+    row: list[str], columns: list[str], id_column: str | None, text_column: str, where: str, options: ReadOptions
+) -> Item:
+    if len(row) != len(columns):
+        return BadDocument(where, f"{len(row)} fields where the header has {len(columns)}; unquoted delimiter?")
+    values = dict(zip(columns, row, strict=True))
+    identifier = where if id_column is None else values[id_column]
+    if any("\udc80" <= character <= "\udcff" for character in identifier + values[text_column]):
+        cause = f"not {options.encoding}; convert it, or say --encoding cp1252"
+        return BadDocument(where, cause, printable(identifier)[:200])
+    return make_document(identifier, values[text_column], where, options)
+
+
+def _decoded_lines(file: BinaryIO, options: ReadOptions) -> Iterator[str]:
+    """Yield lines for the csv module; bytes that do not decode become lone surrogates, found again in their row."""
+    for number, line in enumerate(bounded_lines(file, options.max_bytes)):
+        if line is None:
+            # Longer than any field may be: the csv module reports it as such.
+            yield "x" * (options.max_characters + 2)
+            continue
+        line = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+        yield line.decode(options.encoding, errors="surrogateescape")
+
+
+def _csv_writer(file: TextIO) -> Any:  # noqa: ANN401 - the csv module names no public writer type
+    return csv.writer(file, lineterminator="\n")
+
+
+FORMAT = Format("csv", (".csv", ".tsv"), DelimitedReader(), EntityCsvWriter)

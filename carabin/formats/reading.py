@@ -1,0 +1,132 @@
+"""Inputs of any format, read as one stream of documents."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from carabin.documents import COMPRESSION_ERRORS
+from carabin.formats.base import STDIN, BadDocument, Format, InputError, Item, ReadOptions, Source
+from carabin.formats.json_lines import read_lines
+from carabin.formats.registry import COMPRESSED, FORMATS, READABLE, file_suffix
+
+Name = str | Path
+
+
+def check_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = False) -> None:
+    """Raise InputError before anything is run: an input is missing, of unknown kind, or lacks what is asked of it."""
+    if [str(name) for name in names].count(STDIN) > 1:
+        raise InputError("standard input (-) can be read only once")
+    for name in names:
+        if str(name) == STDIN:
+            continue
+        form, sources = find_sources(name, options)
+        if entities and not form.gold:
+            forms = ", ".join(form.name for form in READABLE.values() if form.gold)
+            raise InputError(f"{name}: {form.name} carries no annotations; give one of {forms}")
+        assert form.reader is not None
+        form.reader.check(sources[0], options, entities)
+
+
+def read_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = False) -> Iterator[Item]:
+    """Yield every document of every input, in order; folders in the order of their paths.
+
+    Args:
+        names: Files, folders, or `-`.
+        options: How to read them.
+        entities: Give the annotations that the inputs carry. Nested and crossing ones stay as they are, discontinuous
+            ones come as their hull; a document with one that is wrong is a BadDocument. Otherwise documents come bare,
+            and what they carry is not looked at.
+    """
+    for name in names:
+        if str(name) == STDIN:
+            yield from read_lines(sys.stdin.buffer, "stdin", options, entities)
+            continue
+        form, sources = find_sources(name, options)
+        assert form.reader is not None
+        for source in sources:
+            try:
+                yield from form.reader.read(source, options, entities)
+            except InputError as error:
+                # The first file was checked, this one of the same folder is another.
+                yield BadDocument(str(source.path), str(error).removeprefix(f"{source.path}: "))
+            except COMPRESSION_ERRORS as error:
+                cause = f"compressed file is damaged ({type(error).__name__}); what follows is lost"
+                yield BadDocument(str(source.path), cause)
+            except OSError as error:
+                yield BadDocument(str(source.path), f"{error.strerror or type(error).__name__}; what follows is not read")
+
+
+def find_sources(name: Name, options: ReadOptions) -> tuple[Format, list[Source]]:
+    """Return the format of an input and the files to read. Raises InputError: missing, or of no known format."""
+    path = Path(name)
+    forced = _named(options.form)
+    if path.is_dir():
+        return _folder(path, forced)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder")
+    form = forced or _format_of(path)
+    if form is None:
+        known = ", ".join(sorted({suffix for form in READABLE.values() for suffix in form.suffixes}))
+        raise InputError(f"{path}: reads {known} (text forms also .gz, .xz), folders of them, or - (stdin)")
+    return form, [Source(path, _stem(path.name), path.parent)]
+
+
+def holds_one_document(names: Sequence[Name], options: ReadOptions) -> bool:
+    """Return whether the inputs are one file of a format that holds a single document."""
+    if len(names) != 1 or str(names[0]) == STDIN or Path(names[0]).is_dir():
+        return False
+    return find_sources(names[0], options)[0].one_document
+
+
+def _named(name: str | None) -> Format | None:
+    if name is None:
+        return None
+    if name not in READABLE:
+        raise InputError(f"input form '{name}' is unknown; name one with --from: {', '.join(READABLE)}")
+    return READABLE[name]
+
+
+def _format_of(path: Path) -> Format | None:
+    suffix = file_suffix(path)
+    if suffix == ".parquet" and path.suffix.lower() in COMPRESSED:
+        return None
+    candidates = [form for form in FORMATS if form.reader and suffix in form.suffixes]
+    return next((form for form in candidates if form.claims is None or form.claims(path)), None)
+
+
+def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
+    suffixes = {suffix for form in READABLE.values() for suffix in form.suffixes}
+    files = sorted(path for path in folder.rglob("*") if file_suffix(path) in suffixes and not path.is_dir())
+    if not files:
+        raise InputError(f"{folder}: no file in this folder that can be read ({', '.join(sorted(suffixes))})")
+    form = forced or _format_of_folder(folder, files)
+    if form.name == "brat":
+        texts = {path.with_suffix("") for path in files if file_suffix(path) == ".txt"}
+        kept = [path for path in files if path.suffix == ".txt" or path.with_suffix("") not in texts]
+        files = [path for path in kept if file_suffix(path) in (".txt", ".ann")]
+    else:
+        files = [path for path in files if file_suffix(path) in form.suffixes]
+    if not files:
+        raise InputError(f"{folder}: no {' or '.join(form.suffixes)} file in this folder")
+    return form, [Source(path, _stem(path.relative_to(folder).as_posix()), folder) for path in files]
+
+
+def _format_of_folder(folder: Path, files: Sequence[Path]) -> Format:
+    """Return the format of a folder: BRAT if there is a `.ann`, text if there is a `.txt`, else the only one."""
+    found = {file_suffix(path) for path in files}
+    for form, mark in (("brat", ".ann"), ("text", ".txt")):
+        if mark in found:
+            return READABLE[form]
+    # Files of one format are alike: the first of each suffix tells.
+    first = {file_suffix(path): path for path in reversed(files)}
+    forms = {form.name: form for form in map(_format_of, first.values()) if form}
+    if len(forms) != 1:
+        raise InputError(f"{folder}: holds files of several forms ({', '.join(forms)}); name one with --from")
+    return next(iter(forms.values()))
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"\.[^./]+$", "", re.sub(r"\.(gz|xz)$", "", name, flags=re.IGNORECASE))
