@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from numpy.typing import NDArray
+from tokenizers import Encoding
 from torch import Tensor
 
 from carabin.reader import TextReader
@@ -122,7 +123,7 @@ class PassageBatcher:
             name: [] for name in ("sample", "position", "tags", "probabilities", "clean_word")
         }
         for number, ((text, tags, probabilities, clean), encoding) in enumerate(zip(noised, encodings, strict=True)):
-            positions = token_positions(find_words(text), encoding, len(self.reader.prefix), longest)
+            positions = token_positions(find_words(text), encoding, self.reader)
             kept = np.flatnonzero(positions >= 0)
             parts["sample"].append(np.full(len(kept), number))
             parts["position"].append(positions[kept])
@@ -161,7 +162,7 @@ class PassageBatcher:
         ids, mask = reader.pad([np.asarray(encoding.ids[:longest]) for encoding in encodings])
         positions = np.full(len(batch["sample"]), -1)
         for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
-            clean = token_positions(find_words(row["text"]), encoding, len(reader.prefix), longest)
+            clean = token_positions(find_words(row["text"]), encoding, reader)
             mine = np.flatnonzero(batch["sample"].numpy() == number)
             words = batch["clean_word"].numpy()[mine]
             positions[mine] = np.where(words >= 0, clean[np.maximum(words, 0)], -1)
@@ -172,11 +173,12 @@ class PassageBatcher:
         }
 
 
-def token_positions(words: Offsets, encoding: object, n_prefix: int, longest: int) -> NDArray[np.int64]:
-    """Return each word's first token in a framed encoding, or -1 where it has none or lies past `longest`."""
-    offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)  # type: ignore[attr-defined]
-    visible = offsets[:, 1] > offsets[:, 0]
-    n_tokens = int(visible.sum())
-    positions = first_tokens(words, offsets[n_prefix : n_prefix + n_tokens])
+def token_positions(words: Offsets, encoding: Encoding, reader: TextReader) -> NDArray[np.int64]:
+    """Return each word's first token in a framed encoding, or -1 where it has none or lies past the reader's window."""
+    n_prefix = len(reader.prefix)
+    offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+    # By the frame and not by their offsets: a byte-level tokenizer makes tokens of no character inside the text too.
+    own = offsets[n_prefix : len(offsets) - len(reader.suffix)]
+    positions = first_tokens(words, own)
     positions = np.where(positions >= 0, positions + n_prefix, -1)
-    return np.where(positions < longest - 1, positions, -1)
+    return np.where(positions < reader.max_tokens - len(reader.suffix), positions, -1)

@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from carabin.documents import Document
 from carabin.reader import TextReader
+from carabin.student_folder import load_reader
 from training.batches import PassageBatcher, plan_batches
 from training.encoders import bert_config, new_tagger
 from training.losses import TaggingObjective
@@ -173,7 +174,8 @@ def _open_teacher(folder: Path | None) -> tuple[PreTrainedModel | None, TextRead
     if folder is None:
         return None, None
     model = AutoModelForTokenClassification.from_pretrained(folder)
-    return model, read_with(PreTrainedTokenizerFast.from_pretrained(folder))
+    # As the teacher pass reads with it: what class its tokenizer had on the Hub no longer matters.
+    return model, load_reader(folder)
 
 
 def _keep_curve(folder: Path) -> None:

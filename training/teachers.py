@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
-
-from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedTokenizerFast
+from typing import Any
 
 from carabin.tagging import bio_tags
 from training.endpoint_teacher import check_recipe, endpoint_key
+from training.hub_encoders import open_hub_tagger
 from training.passages import gold_text
-from training.stages import Tagger, build_tagger, make_tokenizer, pretrain_encoder, train_tagger
+from training.stages import build_tagger, make_tokenizer, pretrain_encoder, train_tagger
 from training.texts import teacher_documents, transfer_documents
 from zoo.labels import LABEL_SETS
 from zoo.plan import Plan
@@ -23,7 +22,6 @@ from zoo.registry.recipes import Distillation, NoiseRecipe
 from zoo.runs import RunError, fingerprint, hash_file
 
 GOLD_ONLY = Distillation(soft_weight=0.0, gold_weight=1.0, noise=NoiseRecipe(share=0.0))
-HUB_MAX_TOKENS = 512
 
 
 def teacher_folder(plan: Plan) -> Path:
@@ -102,34 +100,18 @@ def _train_on_the_spot(plan: Plan, folder: Path) -> Path:
 
 def _fine_tune(plan: Plan, folder: Path) -> Path:
     teacher = plan.teacher
-    hub_id = str(teacher.hub_id)  # the registry has checked that there is one
     if teacher.training is None:
         raise RunError(f"teacher '{teacher.id}': models/teachers/{teacher.id}.toml has no [training] section; add one")
     tags = bio_tags(LABEL_SETS[plan.student.labels])
 
-    def build() -> Tagger:
-        model = AutoModelForTokenClassification.from_pretrained(
-            hub_id,
-            revision=teacher.revision,
-            id2label=dict(enumerate(tags)),
-            label2id={tag: number for number, tag in enumerate(tags)},
-        )
-        tokenizer = AutoTokenizer.from_pretrained(hub_id, revision=teacher.revision)
-        if not tokenizer.is_fast:
-            raise RunError(f"teacher '{teacher.id}': {hub_id} has no fast tokenizer, so no offsets; take another")
-        # Some tokenizers declare no limit; the encoder's positions are one.
-        positions = getattr(model.config, "max_position_embeddings", HUB_MAX_TOKENS)
-        tokenizer.model_max_length = min(tokenizer.model_max_length, positions, HUB_MAX_TOKENS)
-        return model, cast(PreTrainedTokenizerFast, tokenizer)
-
     train_tagger(
         (gold_text(document, LABEL_SETS[plan.student.labels]) for document in teacher_documents(plan)),
         tags,
-        build,
+        lambda: open_hub_tagger(teacher, tags, plan.seed),
         teacher.training,
         GOLD_ONLY,
         folder,
-        {"hub_id": hub_id, "revision": teacher.revision, "gold": teacher_corpora(plan)},
+        {"hub_id": teacher.hub_id, "revision": teacher.revision, "gold": teacher_corpora(plan)},
         plan.seed,
         f"teacher {teacher.id}",
     )
