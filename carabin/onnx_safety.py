@@ -1,8 +1,10 @@
 """What an ONNX file may hold before onnxruntime is allowed to open it.
 
-An ONNX file can name other files to read weights from (`external_data`, a way to read any file of the machine) and
-operators of libraries to be loaded. A student needs neither, so both are refused, by walking the protobuf wire format
-(https://protobuf.dev/programming-guides/encoding/): the `onnx` package is too much to ask of a hospital.
+An ONNX file can name other files to read weights from (`external_data`, a way to read any file of the machine, or the
+process's own memory), operators of libraries to be loaded, loops that never end. A student needs none of them, so all
+are refused, by walking the protobuf wire format (https://protobuf.dev/programming-guides/encoding/): the `onnx` package
+is too much to ask of a hospital. The walk must see whatever onnxruntime's own parser sees, so bytes that the two could
+read differently are refused too.
 """
 
 from __future__ import annotations
@@ -14,11 +16,21 @@ from pathlib import Path
 KNOWN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Operator domains built into onnxruntime."""
 
+REFUSED_OPERATORS = {
+    "EPContext": "reads a compiled model from another file",
+    "PythonOp": "calls Python",
+    "PythonOpGrad": "calls Python",
+    "ATen": "calls torch",
+    "Loop": "may never end",
+}
+"""Operators that onnxruntime knows in some of its builds, and no student needs."""
+
 _DEPTH = 16
 # Field numbers of onnx.proto3.
-_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
+_MODEL_GRAPH, _MODEL_METADATA = 7, 14
+_MODEL_REFUSED = {20: "training instructions", 25: "functions of its own"}
+_METADATA_KEY = 1
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_FUNCTION_NODE, _FUNCTION_DOMAIN = 7, 10
 _NODE_TYPE, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _SPARSE_PARTS = (1, 2)
@@ -39,38 +51,40 @@ def check_onnx(path: Path) -> None:
 
 
 def _check_model(model: memoryview) -> None:
-    graphs, functions = [], []
+    graphs = []
     for number, value in _fields(model):
-        if number == _MODEL_GRAPH and isinstance(value, memoryview):
-            graphs.append(value)
-        elif number == _MODEL_FUNCTIONS and isinstance(value, memoryview):
-            functions.append(value)
+        if number == _MODEL_GRAPH:
+            graphs.append(_message(value))
+        elif number in _MODEL_REFUSED:
+            raise UnsafeModelError(f"holds {_MODEL_REFUSED[number]}, which no student needs: refused")
+        elif number == _MODEL_METADATA:
+            _check_metadata(_message(value))
     if not graphs:
         raise UnsafeModelError("no graph in it: not an ONNX model")
-    domains = set(KNOWN_DOMAINS)
-    for function in functions:
-        domains.update(_text(value) for number, value in _fields(function) if number == _FUNCTION_DOMAIN)
-    for function in functions:
-        for number, value in _fields(function):
-            if number == _FUNCTION_NODE:
-                _check_node(_message(value), domains, _DEPTH)
     for graph in graphs:
-        _check_graph(graph, domains, _DEPTH)
+        _check_graph(graph, _DEPTH)
 
 
-def _check_graph(graph: memoryview, domains: set[str], depth: int) -> None:
+def _check_metadata(entry: memoryview) -> None:
+    # onnxruntime takes session options from here where ORT_LOAD_CONFIG_FROM_MODEL is set.
+    for number, value in _fields(entry):
+        if number == _METADATA_KEY and _text(value) == "ort_config":
+            raise UnsafeModelError("sets options of onnxruntime (ort_config): refused")
+
+
+def _check_graph(graph: memoryview, depth: int) -> None:
     if depth == 0:
         raise UnsafeModelError("graphs nested too deep")
     for number, value in _fields(graph):
         if number == _GRAPH_NODE:
-            _check_node(_message(value), domains, depth)
+            _check_node(_message(value), depth)
         elif number == _GRAPH_INITIALIZER:
             _check_tensor(_message(value))
         elif number == _GRAPH_SPARSE:
             _check_sparse(_message(value))
 
 
-def _check_node(node: memoryview, domains: set[str], depth: int) -> None:
+def _check_node(node: memoryview, depth: int) -> None:
     operator, domain = "", ""
     for number, value in _fields(node):
         if number == _NODE_TYPE:
@@ -84,9 +98,11 @@ def _check_node(node: memoryview, domains: set[str], depth: int) -> None:
                 elif kind in _ATTRIBUTE_SPARSE:
                     _check_sparse(_message(part))
                 elif kind in _ATTRIBUTE_GRAPHS:
-                    _check_graph(_message(part), domains, depth - 1)
-    if domain not in domains:
+                    _check_graph(_message(part), depth - 1)
+    if domain not in KNOWN_DOMAINS:
         raise UnsafeModelError(f"operator '{operator}' of the foreign domain '{domain}': custom operators are refused")
+    if operator in REFUSED_OPERATORS:
+        raise UnsafeModelError(f"operator '{operator}' {REFUSED_OPERATORS[operator]}: refused")
 
 
 def _check_sparse(sparse: memoryview) -> None:
@@ -100,7 +116,7 @@ def _check_tensor(tensor: memoryview) -> None:
     for number, value in _fields(tensor):
         if number == _TENSOR_NAME:
             name = _text(value)
-        elif number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value == 1):
+        elif number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value != 0):
             external = True
     if external:
         raise UnsafeModelError(f"tensor '{name}' lies in another file: external data is refused; export it as one file")
@@ -122,6 +138,9 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while position < end:
         key, position = _varint(data, position)
         number, wire = key >> 3, key & 7
+        # Other parsers keep 32 bits of a key: beyond them, the same bytes would name another field to onnxruntime.
+        if number == 0 or key >> 32:
+            raise UnsafeModelError("damaged: not protobuf")
         if wire == 0:
             value, position = _varint(data, position)
             yield number, value

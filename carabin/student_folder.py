@@ -5,14 +5,16 @@ Every failure is a `ModelError` of one line: the file, the cause, the way out.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from carabin.errors import CarabinError
+from carabin.errors import ModelError
+from carabin.manifest import MANIFEST, UNLISTED, check_file, hash_file, read_manifest
+from carabin.student_store import StudentId, pulled_student
 from carabin.tagging import labels_of
+from carabin.tokenizer_safety import check_tokenizer
 
 if TYPE_CHECKING:
     from carabin.reader import TextReader
@@ -24,20 +26,20 @@ SHIPPED = Path(__file__).parent / "students"
 """Students inside the installed package."""
 
 
-class ModelError(CarabinError):
-    """A folder that is not a student this version can run; the message says which file and why."""
-
-
 def shipped_students() -> list[str]:
     """Return the names of the students inside the package, sorted."""
     return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
 
 
 def find_student(model: Path | str | None) -> Path:
-    """Return a student's folder, from a path, the name of a shipped one, or None for the shipped default.
+    """Return a student's folder; nothing is ever fetched from a network.
+
+    Args:
+        model: In this order, a folder, the name of a shipped student, or `organisation/name[@revision]` of one that
+            `carabin pull` has put into the store. None for the shipped default.
 
     Raises:
-        ModelError: there is no such student; the message lists those there are.
+        ModelError: there is no such student; the message says which there are, or how to get it.
     """
     names = shipped_students()
     if model is None:
@@ -51,6 +53,8 @@ def find_student(model: Path | str | None) -> Path:
         return Path(model)
     if str(model) in names:
         return SHIPPED / str(model)
+    if student := StudentId.parse(str(model)):
+        return pulled_student(student)
     shipped = f"shipped students: {', '.join(names)}" if names else "no student is shipped inside this installation"
     raise ModelError(f"{model}: no such folder, and no shipped student of that name ({shipped})")
 
@@ -138,7 +142,33 @@ def student_name(config: dict[str, Any], folder: Path) -> str:
     return folder.resolve().name
 
 
+def check_student(folder: Path, onnx: Path) -> None:
+    """Check what is about to be read, before it is.
+
+    Where the folder has a manifest, the ONNX file and every JSON file are hashed anew at each load: a few hundredths of
+    a second, which a cache could only save by trusting dates that whoever changes a file can set. The files that are
+    not read, and the signature, are left to `carabin verify`. With a manifest or without, the tokenizer must not ask
+    for work without bound.
+
+    Args:
+        folder: The student's.
+        onnx: The file of it that will be run.
+
+    Raises:
+        ModelError: a file is not the one listed, or not listed at all, or the tokenizer is refused.
+    """
+    if (folder / MANIFEST).exists():
+        listed = read_manifest(folder)
+        read = {path.name for path in folder.glob("*.json")} - UNLISTED | {onnx.relative_to(folder).as_posix()}
+        for name in sorted(read):
+            if name in listed:
+                check_file(folder, name, listed[name])
+            elif (folder / name).exists():
+                raise ModelError(f"{folder / name}: not listed in {MANIFEST}; delete it, or fetch the student again")
+    if (folder / "tokenizer.json").is_file():
+        check_tokenizer(folder / "tokenizer.json")
+
+
 def file_digest(path: Path) -> str:
     """Return the first 12 hexadecimal digits of a file's SHA-256: a student's version."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return hash_file(path)[:12]
