@@ -18,8 +18,19 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from carabin.calibration import above_thresholds
 from carabin.documents import Document
-from carabin.formats.base import STDIN, BadDocument, InputError, Item, OutputError, Provenance, ReadOptions, WriteOptions, Writer
+from carabin.formats.base import (
+    STDIN,
+    BadDocument,
+    InputError,
+    Item,
+    OutputError,
+    Provenance,
+    ReadOptions,
+    WriteOptions,
+    Writer,
+)
 from carabin.formats.json_lines import concatenate, json_line, write_json_lines
 from carabin.formats.reading import check_inputs, find_sources, holds_one_document, read_inputs
 from carabin.formats.writing import output_writer
@@ -51,6 +62,8 @@ class JobOptions:
     """None puts it beside the output, as `OUT.errors.jsonl`. Written only if there are errors."""
     reading: ReadOptions = field(default_factory=ReadOptions)
     writing: WriteOptions = field(default_factory=WriteOptions)
+    calibrated: bool = False
+    """Apply the thresholds that were fitted with the student; `thresholds` go before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,8 @@ def annotate_files(
 
     annotator = Annotator.load(find_student(model), quantized=False if options.fp32 else None, threads=options.threads)
     check_thresholds(options.thresholds, annotator.labels)
+    if options.calibrated:
+        options = replace(options, thresholds={**fitted_thresholds(annotator), **options.thresholds})
     job = _Job(annotator, options, form, _provenance(annotator))
     if out is None or errors_path is None:
         return job.to_stream(read_inputs(names, options.reading), stream, errors_path, on_progress, on_error)
@@ -123,6 +138,15 @@ def check_thresholds(thresholds: Mapping[str, float], labels: Sequence[str]) -> 
             raise InputError(f"--threshold {label}: not a label of this student, which has {', '.join(labels)}")
         if not 0 <= value <= 1:
             raise InputError(f"--threshold {label}={value}: a score lies between 0 and 1")
+
+
+def fitted_thresholds(annotator: Annotator) -> dict[str, float]:
+    """Return the thresholds of the student's calibration.json. Raises InputError: it was published without one."""
+    if not annotator.thresholds:
+        raise InputError(
+            f"--threshold calibrated: '{annotator.model_id}' was published without fitted thresholds; say LABEL=0.5"
+        )
+    return annotator.thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +239,9 @@ class _Job:
             return BadDocument(f"id {document.id}", f"the engine failed on it ({type(error).__name__})", document.id)
 
     def _above_threshold(self, document: Document) -> Document:
-        thresholds = self.options.thresholds
-        if not thresholds:
+        if not self.options.thresholds:
             return document
-        rest = thresholds.get("*", 0.0)
-        kept = (e for e in document.entities if e.score is None or e.score >= thresholds.get(e.label, rest))
-        return replace(document, entities=tuple(kept))
+        return replace(document, entities=above_thresholds(document.entities, self.options.thresholds))
 
     def _plan(self, names: Sequence[str]) -> dict[str, Any]:
         """Return all that decides the bytes of the output."""
@@ -231,6 +252,7 @@ class _Job:
             "model": self.provenance.model,
             "threads": self.options.threads or os.cpu_count(),
             "form": type(self.form).__name__,
+            "temperature": self.annotator.temperature,
             "thresholds": dict(self.options.thresholds),
             "reading": asdict(self.options.reading),
             "inputs": [input_signature(name, self.options.reading) for name in names],

@@ -58,7 +58,9 @@ def _fragments(text: str, entity: Entity) -> str:
     """Return `start end;start end<TAB>surface` without the line breaks."""
     found = list(_LINES.finditer(text, entity.start, entity.end))
     if not found:
-        raise OutputError(f"an entity {entity.start}..{entity.end} of nothing but line breaks cannot be written as BRAT")
+        raise OutputError(
+            f"an entity {entity.start}..{entity.end} of nothing but line breaks cannot be written as BRAT"
+        )
     spans = ";".join(f"{match.start()} {match.end()}" for match in found)
     return f"{spans}\t{' '.join(match.group() for match in found)}"
 

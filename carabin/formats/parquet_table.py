@@ -40,7 +40,9 @@ class ParquetReader:
         names = _open(source.path).schema_arrow.names
         find_columns(source.path, names, options)
         if entities and _GOLD not in names:
-            raise InputError(f"{source.path}: no column '{_GOLD}' (a list of start, end, label): no gold to compare with")
+            raise InputError(
+                f"{source.path}: no column '{_GOLD}' (a list of start, end, label): no gold to compare with"
+            )
 
     def read(self, source: Source, options: ReadOptions, entities: bool) -> Iterator[Item]:
         """Yield one item a row."""

@@ -56,7 +56,9 @@ def read_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = Fa
                 cause = f"compressed file is damaged ({type(error).__name__}); what follows is lost"
                 yield BadDocument(str(source.path), cause)
             except OSError as error:
-                yield BadDocument(str(source.path), f"{error.strerror or type(error).__name__}; what follows is not read")
+                yield BadDocument(
+                    str(source.path), f"{error.strerror or type(error).__name__}; what follows is not read"
+                )
 
 
 def find_sources(name: Name, options: ReadOptions) -> tuple[Format, list[Source]]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from carabin.formats import brat, delimited, json_lines, omop, parquet_table, plain_text
+from carabin.formats import (
+    brat,
+    cas,
+    delimited,
+    html_page,
+    json_lines,
+    label_studio,
+    omop,
+    parquet_table,
+    plain_text,
+)
 from carabin.formats.base import Format
 
 # Of two that share a suffix, the first reads and writes it unless told otherwise.
@@ -16,6 +26,10 @@ FORMATS: tuple[Format, ...] = (
     parquet_table.DOCUMENTS,
     omop.FORMAT,
     brat.FORMAT,
+    label_studio.FORMAT,
+    cas.FORMAT,
+    cas.XMI,
+    html_page.FORMAT,
 )
 BY_NAME = {form.name: form for form in FORMATS}
 READABLE = {form.name: form for form in FORMATS if form.reader}
