@@ -30,9 +30,7 @@ _REFUSED_SUFFIXES = {
     ),
     **dict.fromkeys(".so .dll .dylib .ort".split(), "a library or a compiled model, which runs code"),
     **dict.fromkeys(".zip .tar .gz .tgz .bz2 .xz .zst .7z .rar".split(), "an archive; nothing is unpacked"),
-    **dict.fromkeys(
-        ".onnx_data .data .weights .pb".split(), "weights outside their model; an ONNX file holds its own"
-    ),
+    **dict.fromkeys(".onnx_data .data .weights .pb".split(), "weights outside their model; an ONNX file holds its own"),
 }
 _CODE_KEYS = frozenset({"auto_map", "trust_remote_code", "custom_pipelines", "_target_"})
 """Keys by which other libraries are told to import Python code from the folder, or from anywhere."""
