@@ -21,8 +21,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from carabin.errors import ModelError
 from carabin.hub_client import HubClient, PullError
@@ -80,14 +81,14 @@ def pull(
     if to is None and wanted.revision in pulled_commits(wanted):
         # A commit never changes: it is here, and no network is needed to know it.
         folder = repository_folder(wanted) / str(wanted.revision)
-        return Pulled(wanted, folder.name, True, verify(folder, public_key, require_signature))
+        return Pulled(wanted, folder.name, True, _verify_found(folder, public_key, require_signature))
     hub = HubClient(wanted.repository, endpoint)
     commit, sizes = hub.find(wanted.revision or MAIN)
     _check_commit(wanted, commit)
     folder = Path(to) if to is not None else repository_folder(wanted) / commit
     found = to is None and folder.is_dir()
     if found:
-        verification = verify(folder, public_key, require_signature)
+        verification = _verify_found(folder, public_key, require_signature)
     else:
         verification = _fetch(hub, wanted, commit, sizes, folder, public_key, require_signature)
     if to is None:
@@ -131,14 +132,14 @@ def _fetch(
         with lock:
             _fetch_files(hub, wanted, commit, sizes, partial)
             shutil.rmtree(partial / ".cache", ignore_errors=True)
-            _verify_fetched(wanted, partial, public_key, require_signature)
+            verification = _verify_fetched(wanted, partial, public_key, require_signature)
             if folder.is_dir():
                 folder.rmdir()
             partial.rename(folder)
     except Timeout:
         raise PullError(f"{wanted}: another pull is fetching it into {partial}; wait for that one") from None
     Path(lock.lock_file).unlink(missing_ok=True)
-    return verify(folder, public_key, require_signature)
+    return replace(verification, folder=folder)
 
 
 def _fetch_files(
@@ -175,14 +176,23 @@ def _check_plan(
         raise PullError(f"{partial.parent}: {needed / 1e6:,.0f} MB needed, {free / 1e6:,.0f} free; make room there")
 
 
-def _verify_fetched(wanted: StudentId, partial: Path, public_key: Path | str | None, require_signature: bool) -> None:
+def _verify_fetched(
+    wanted: StudentId, partial: Path, public_key: Path | str | None, require_signature: bool
+) -> Verification:
     try:
-        verify(partial, public_key, require_signature)
+        return verify(partial, public_key, require_signature)
     except ModelError as error:
         _discard(wanted, partial, error)
 
 
-def _discard(wanted: StudentId, partial: Path, error: ModelError) -> None:
+def _verify_found(folder: Path, public_key: Path | str | None, require_signature: bool) -> Verification:
+    try:
+        return verify(folder, public_key, require_signature)
+    except ModelError as error:
+        raise ModelError(f"{error} (it was pulled before: delete {folder}, then pull)") from None
+
+
+def _discard(wanted: StudentId, partial: Path, error: ModelError) -> NoReturn:
     """Delete what cannot be trusted, so that nobody uses it and the next pull starts anew; and say why."""
     shutil.rmtree(partial, ignore_errors=True)
     raise ModelError(f"{str(error).replace(str(partial) + os.sep, f'{wanted}: ')} (nothing is kept)") from None

@@ -21,7 +21,7 @@ def pull(
     mirror: Annotated[
         str | None,
         typer.Option(
-            "--mirror", "--endpoint", envvar="HF_ENDPOINT", metavar="URL", help="Another Hub than the public."
+            "--mirror", "--endpoint", envvar="HF_ENDPOINT", metavar="URL", help="A Hub in place of the public."
         ),
     ] = None,
     public_key: PublicKey = None,
@@ -32,10 +32,8 @@ def pull(
     from carabin.verify import describe
 
     pulled = fetch(student, to, mirror, public_key, require_signature)
-    typer.echo(
-        f"{pulled.student} is {pulled.student.repository}@{pulled.commit}{' (found here)' if pulled.found else ''}"
-    )
+    exact = f"{pulled.student.repository}@{pulled.commit}"
+    typer.echo(f"{pulled.student} is {exact}{', already here' if pulled.found else ''}")
     for line in describe(pulled.verification):
         typer.echo(line)
-    name = to if to is not None else f"{pulled.student.repository}@{pulled.student.revision or pulled.commit}"
-    typer.echo(f"use it: carabin annotate NOTES --model {name}")
+    typer.echo(f"use it: carabin annotate NOTES --model {to or (pulled.student if pulled.student.revision else exact)}")
