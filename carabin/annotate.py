@@ -12,14 +12,13 @@ a document's last decimals depend on its neighbours, and a resumed run must have
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from carabin.calibration import above_thresholds
-from carabin.documents import Document
+from carabin.annotation_parts import Part, PartAnnotator, cut_parts
 from carabin.formats.base import (
     STDIN,
     BadDocument,
@@ -33,7 +32,7 @@ from carabin.formats.base import (
 )
 from carabin.formats.json_lines import concatenate, json_line, write_json_lines
 from carabin.formats.reading import check_inputs, find_sources, holds_one_document, read_inputs
-from carabin.formats.writing import output_writer
+from carabin.formats.writing import check_places, output_writer
 from carabin.journal import COUNTS, Journal
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def annotate_files(
 
     Args:
         inputs: Files, folders, or `-`.
-        out: Output file; None writes JSONL to `stream` as it goes.
+        out: Output file or folder; None writes JSONL to `stream` as it goes.
         model: A student's folder or the name of a shipped one; None for the shipped default.
         options: How.
         stream: Where JSONL goes when there is no output file.
@@ -117,7 +116,7 @@ def annotate_files(
     if out is None and options.resume:
         raise OutputError("--resume needs an output file (-o): standard output cannot be taken up again")
     errors_path = options.errors or (out and out.with_name(out.name + ".errors.jsonl"))
-    _check_outputs(names, out, errors_path)
+    check_places(names, out, errors_path, form, options.reading)
     from carabin.annotator import Annotator
     from carabin.student_folder import find_student
 
@@ -125,10 +124,11 @@ def annotate_files(
     check_thresholds(options.thresholds, annotator.labels)
     if options.calibrated:
         options = replace(options, thresholds={**fitted_thresholds(annotator), **options.thresholds})
-    job = _Job(annotator, options, form, _provenance(annotator))
+    annotate = PartAnnotator(annotator, form.refuses, options.thresholds)
+    job = _Job(annotate, options, form, _provenance(annotator))
     if out is None or errors_path is None:
         return job.to_stream(read_inputs(names, options.reading), stream, errors_path, on_progress, on_error)
-    return job.to_file(names, out, errors_path, on_progress)
+    return job.to_output(names, out, errors_path, on_progress)
 
 
 def check_thresholds(thresholds: Mapping[str, float], labels: Sequence[str]) -> None:
@@ -151,21 +151,21 @@ def fitted_thresholds(annotator: Annotator) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    annotator: Annotator
+    annotate: PartAnnotator
     options: JobOptions
     form: Writer
     provenance: Provenance
 
-    def to_file(
+    def to_output(
         self, names: Sequence[str], out: Path, errors_path: Path, on_progress: Callable[[int], None] | None
     ) -> Report:
         journal = Journal(out, self.form.suffix, self._plan(names), self.options.resume)
         if not journal.complete:
             # A resumed run keeps the first run's date.
-            job = replace(self, provenance=replace(self.provenance, date=journal.plan["date"]))
+            provenance = replace(self.provenance, date=journal.plan["date"])
             items = islice(read_inputs(names, self.options.reading), journal.read, None)
-            for part in cut_parts(items, PART_DOCUMENTS, PART_CHARACTERS):
-                job._write_part(part, journal)
+            for batch in cut_parts(items, PART_DOCUMENTS, PART_CHARACTERS):
+                self._write_part(self.annotate(batch), journal, provenance)
                 if on_progress:
                     on_progress(journal.read)
             journal.finish(self.form.join, concatenate, errors_path)
@@ -183,65 +183,28 @@ class _Job:
         totals = dict.fromkeys(COUNTS, 0)
         if errors_path is not None:
             errors_path.unlink(missing_ok=True)
-        for part in cut_parts(items, STREAMED_DOCUMENTS, PART_CHARACTERS):
-            documents, bad = self._annotate(part)
+        for batch in cut_parts(items, STREAMED_DOCUMENTS, PART_CHARACTERS):
+            part = self.annotate(batch)
             if stream:
-                stream.writelines(json_line(document, self.provenance) for document in documents)
+                stream.writelines(json_line(document, self.provenance) for document in part.documents)
                 stream.flush()
-            if bad and errors_path is not None:
-                write_json_lines([problem.to_dict() for problem in bad], errors_path, mode="a")
+            if part.bad and errors_path is not None:
+                write_json_lines([problem.to_dict() for problem in part.bad], errors_path, mode="a")
             elif on_error:
-                for problem in bad:
+                for problem in part.bad:
                     on_error(problem)
-            for name, count in _counts(part, documents, bad).items():
+            for name, count in part.counts().items():
                 totals[name] += count
             if on_progress:
                 on_progress(totals["read"])
         return Report(**totals, errors_path=errors_path if totals["errors"] else None)
 
-    def _write_part(self, part: Sequence[Item], journal: Journal) -> None:
-        documents, bad = self._annotate(part)
+    def _write_part(self, part: Part, journal: Journal, provenance: Provenance) -> None:
         journal.commit(
-            _counts(part, documents, bad),
-            lambda path: self.form.write_part(documents, path, self.provenance),
-            lambda path: write_json_lines([problem.to_dict() for problem in bad], path),
+            part.counts(),
+            lambda path: self.form.write_part(part.documents, path, provenance),
+            lambda path: write_json_lines([problem.to_dict() for problem in part.bad], path),
         )
-
-    def _annotate(self, part: Sequence[Item]) -> tuple[list[Document], list[BadDocument]]:
-        """Return the part's documents with their entities, and those set aside; both in order."""
-        refused = {n: self.form.refuses(item) for n, item in enumerate(part) if isinstance(item, Document)}
-        good = [n for n, cause in refused.items() if cause is None]
-        results = dict(zip(good, self._entities([part[n] for n in good]), strict=True))
-        documents: list[Document] = []
-        bad: list[BadDocument] = []
-        for number, item in enumerate(part):
-            result = results.get(number, item)
-            if isinstance(result, BadDocument):
-                bad.append(result)
-            elif cause := refused[number]:
-                bad.append(BadDocument(f"id {result.id}", cause, result.id))
-            else:
-                documents.append(self._above_threshold(result))
-        return documents, bad
-
-    def _entities(self, documents: Sequence[Any]) -> list[Item]:
-        try:
-            return list(self.annotator.annotate(documents))
-        except Exception:
-            # One of them is the cause: alone, each shows whether it is the one.
-            return [self._alone(document) for document in documents]
-
-    def _alone(self, document: Document) -> Item:
-        try:
-            return next(self.annotator.annotate([document]))
-        except Exception as error:
-            # The error's own message may quote the text; its type cannot.
-            return BadDocument(f"id {document.id}", f"the engine failed on it ({type(error).__name__})", document.id)
-
-    def _above_threshold(self, document: Document) -> Document:
-        if not self.options.thresholds:
-            return document
-        return replace(document, entities=above_thresholds(document.entities, self.options.thresholds))
 
     def _plan(self, names: Sequence[str]) -> dict[str, Any]:
         """Return all that decides the bytes of the output."""
@@ -252,7 +215,8 @@ class _Job:
             "model": self.provenance.model,
             "threads": self.options.threads or os.cpu_count(),
             "form": type(self.form).__name__,
-            "temperature": self.annotator.temperature,
+            "writing": [asdict(self.form.options), file_signature(self.form.options.typesystem)],
+            "temperature": self.annotate.annotator.temperature,
             "thresholds": dict(self.options.thresholds),
             "reading": asdict(self.options.reading),
             "inputs": [input_signature(name, self.options.reading) for name in names],
@@ -261,18 +225,12 @@ class _Job:
         }
 
 
-def cut_parts(items: Iterable[Item], count: int, characters: int) -> Iterator[list[Item]]:
-    """Yield runs of at most `count` items; a run ends once it holds `characters` code points."""
-    part: list[Item] = []
-    held = 0
-    for item in items:
-        part.append(item)
-        held += len(item.text) if isinstance(item, Document) else 0
-        if len(part) == count or held >= characters:
-            yield part
-            part, held = [], 0
-    if part:
-        yield part
+def file_signature(name: str | None) -> list[Any]:
+    """Return what tells that a file is still the same: its name, size and time of change."""
+    if name is None:
+        return []
+    stat = Path(name).stat()
+    return [name, stat.st_size, stat.st_mtime_ns]
 
 
 def input_signature(name: str, options: ReadOptions) -> list[Any]:
@@ -282,28 +240,6 @@ def input_signature(name: str, options: ReadOptions) -> list[Any]:
     stats = [source.path.stat() for source in find_sources(name, options)[1] if source.path.exists()]
     sizes, times = [stat.st_size for stat in stats], [stat.st_mtime_ns for stat in stats]
     return [name, len(stats), sum(sizes), max(times, default=0)]
-
-
-def _counts(part: Sequence[Item], documents: Sequence[Document], bad: Sequence[BadDocument]) -> dict[str, int]:
-    return {
-        "read": len(part),
-        "documents": len(documents),
-        "entities": sum(len(document.entities) for document in documents),
-        "errors": len(bad),
-        "blank": sum(not document.text.strip() for document in documents),
-    }
-
-
-def _check_outputs(names: Sequence[str], out: Path | None, errors_path: Path | None) -> None:
-    """Refuse to write over an input, or the errors over the output, before anything is lost."""
-    taken = {Path(name).resolve() for name in names if name != STDIN}
-    for path in filter(None, (out, errors_path)):
-        if path.resolve() in taken:
-            raise OutputError(f"{path}: is read and written at once; write to another file")
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file in it")
-        taken.add(path.resolve())
-        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _provenance(annotator: Annotator) -> Provenance:

@@ -45,13 +45,13 @@ class Journal:
         """Open a new journal, or go on with the one a killed run left.
 
         Args:
-            out: The file that the parts will become.
+            out: The file or folder that the parts will become.
             suffix: Of the parts.
             plan: All that decides the output's bytes; `date` is kept from the first run.
             resume: Go on if there is a journal of the same plan; start afresh if there is none.
 
         Raises:
-            JournalError: the journal there is of another plan.
+            JournalError: the journal there is of another plan, or the output is a folder with other files in it.
         """
         self.out = out
         self.suffix = suffix
@@ -69,6 +69,7 @@ class Journal:
         elif resume and not self.folder.exists() and self._already_done():
             self.complete = True
         else:
+            self._keep_foreign_files()
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self._write(self.folder / "plan.json", json.dumps(self.plan, indent=1) + "\n")
@@ -117,6 +118,7 @@ class Journal:
             errors_path.unlink(missing_ok=True)
         joined = self.folder / "output.new"
         join([self.part(number) for number in numbers], joined)
+        self._keep_foreign_files(joined)
         digest = _settle(joined, self.out)
         totals = {name: sum(getattr(record, name) for record in self.records) for name in COUNTS}
         receipt = {"plan": self.plan, "totals": totals, "sha256": digest}
@@ -136,11 +138,20 @@ class Journal:
 
     def _already_done(self) -> bool:
         receipt = _read_json(self.receipt)
-        if receipt is None or not self.out.is_file():
+        if receipt is None or not self.out.exists():
             return False
         if _without_date(receipt.get("plan", {})) != _without_date(self.plan):
             return False
         return _digest(self.out) == receipt.get("sha256")
+
+    def _keep_foreign_files(self, joined: Path | None = None) -> None:
+        """Raise JournalError if someone else has written into the output folder: corrected annotations, say."""
+        if not self.out.is_dir() or not any(self.out.iterdir()):
+            return
+        ours = [(_read_json(self.receipt) or {}).get("sha256"), _digest(joined) if joined else None]
+        if _digest(self.out) not in ours:
+            cause = "holds files that this run did not write, or that were changed since"
+            raise JournalError(f"{self.out}: {cause}; name another folder, or move it away")
 
     def _compare(self, found: Mapping[str, Any]) -> None:
         changed = [key for key in self.plan if key != "date" and found.get(key) != self.plan[key]]
@@ -182,11 +193,13 @@ COUNTS = ("read", "documents", "entities", "errors", "blank")
 
 
 def _settle(written: Path, target: Path) -> str:
-    """Push a file to the disk, rename it, and return its digest."""
+    """Push a file or folder to the disk, rename it, and return its digest."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if written.is_dir():
+        return _settle_folder(written, target)
     with written.open("rb+") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         written.replace(target)
     except OSError as error:
@@ -201,7 +214,25 @@ def _settle(written: Path, target: Path) -> str:
     return digest
 
 
+def _settle_folder(written: Path, target: Path) -> str:
+    digest = _digest(written)
+    if hasattr(os, "sync"):
+        os.sync()
+    if target.is_dir():
+        # No system renames a folder over one that holds files.
+        aside = written.with_name(written.name + ".old")
+        shutil.rmtree(aside, ignore_errors=True)
+        target.replace(aside)
+    written.replace(target)
+    return digest
+
+
 def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and digests of a folder's files."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        lines = (f"{file.relative_to(path).as_posix()} {_digest(file)}\n" for file in files)
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

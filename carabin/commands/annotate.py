@@ -13,6 +13,8 @@ from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, utf8_stdo
 if TYPE_CHECKING:
     from carabin.annotate import Report
 
+CALIBRATED = "calibrated"
+
 
 def annotate(
     inputs: Annotated[
@@ -20,22 +22,36 @@ def annotate(
         typer.Argument(
             metavar="INPUT...",
             show_default=False,
-            help=".txt, a folder of .txt, .jsonl, .csv (.gz, .xz), .parquet (OMOP NOTE too), or - for standard input.",
+            help=".txt, .jsonl, .csv (each also .gz, .xz), .parquet (OMOP NOTE too), UIMA CAS .json and .xmi, "
+            "a folder of these or of BRAT .txt and .ann, or - for standard input.",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Output file; without it, JSONL on standard output.")
+        Path | None, typer.Option("-o", "--output", help="Output file or folder; without it, JSONL on standard output.")
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="A student's folder, or the name of a shipped one.", metavar="DIR")
     ] = None,
     to: Annotated[
-        str | None, typer.Option(help="Form of the output, else by its suffix: jsonl, parquet, csv, omop.")
+        str | None,
+        typer.Option(
+            metavar="FORM",
+            help="Form of the output, else by its suffix: jsonl, csv, parquet (one entity a row), parquet-documents, "
+            "omop (NOTE_NLP), html, label-studio; brat, cas (JSON) and xmi write a folder, a file a document.",
+        ),
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="FORM", help="Form of the inputs, else by their suffixes.")
     ] = None,
     fp32: Annotated[bool, typer.Option("--fp32", help="Run the fp32 file even where there is an INT8 one.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; all cores without it.")] = None,
     threshold: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL=0.5", help="Least score for a label, or 0.5 for all; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL=0.5",
+            help="Least score for a label, or 0.5 for all, or `calibrated` for those fitted with the student; "
+            "repeatable, and without it every entity is written with its score.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed.")] = False,
     errors: Annotated[
@@ -45,13 +61,27 @@ def annotate(
     id_column: Annotated[str | None, typer.Option(help="Column or field of the id.")] = None,
     encoding: Annotated[str, typer.Option(help="Of text and CSV inputs: cp1252 for older Windows software.")] = "utf-8",
     max_characters: Annotated[int, typer.Option(min=1, help="Longer documents are set aside.")] = 10_000_000,
+    typesystem: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="UIMA type system: .xml, or any CAS .json of yours. DKPro's names without it."
+        ),
+    ] = None,
+    cas_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="UIMA type of the entities; DKPro's NamedEntity without it.")
+    ] = None,
+    cas_label: Annotated[
+        str | None, typer.Option(metavar="FEATURE", help="Feature of that type with the label; value, Categorie, …")
+    ] = None,
 ) -> None:
     """Find the entities of documents."""
     from carabin.annotate import JobOptions, annotate_files
-    from carabin.formats import ReadOptions
+    from carabin.formats import ReadOptions, WriteOptions
 
-    reading = ReadOptions(text_column, id_column, encoding, max_characters)
-    options = JobOptions(to, fp32, threads, read_thresholds(threshold or ()), resume, errors, reading)
+    reading = ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label)
+    writing = WriteOptions(typesystem, cas_type, cas_label)
+    thresholds, calibrated = split_thresholds(threshold or ())
+    options = JobOptions(to, fp32, threads, thresholds, resume, errors, reading, writing, calibrated)
     shown = ErrorLines()
     with Progress() as progress:
         report = annotate_files(
@@ -61,6 +91,11 @@ def annotate(
         typer.echo(summary(report, out), err=True)
     if report.errors:
         raise typer.Exit(SET_ASIDE)
+
+
+def split_thresholds(values: Sequence[str]) -> tuple[dict[str, float], bool]:
+    """Return the least scores that were written as numbers, and whether `calibrated` is among the values."""
+    return read_thresholds([value for value in values if value != CALIBRATED]), CALIBRATED in values
 
 
 def read_thresholds(values: Sequence[str]) -> dict[str, float]:

@@ -20,7 +20,9 @@ from carabin.formats.base import Provenance, Writer
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*%]|^\.+$|^[. ]|[. ]$')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.IGNORECASE)
 _LONGEST = 150
-"""Bytes of a name: file systems stop at 255, and a part of a path may be escaped threefold."""
+"""Bytes of a name: file systems stop at 255, and a suffix and `~2` come after it."""
+_LONGEST_PATH = 400
+"""Code points of an id with folders in it: systems stop at 4,096 bytes with the folder's own path."""
 
 
 class FilePerDocumentWriter(Writer):
@@ -98,6 +100,8 @@ def _free_place(wanted: Path, suffix: str) -> Path:
 def safe_name(identifier: str) -> str:
     """Return a relative path that any file system takes, the same for the same id; `/` in an id makes folders."""
     steps = [step for step in identifier.split("/") if step]
+    if len(identifier) > _LONGEST_PATH:
+        steps = [identifier.replace("/", "%")]
     return "/".join(_safe_step(step, number == len(steps)) for number, step in enumerate(steps, 1)) or "%"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from carabin.formats.base import Format, OutputError, WriteOptions, Writer
+from carabin.formats.base import STDIN, Format, OutputError, ReadOptions, WriteOptions, Writer
+from carabin.formats.reading import find_sources
 from carabin.formats.registry import FORMATS, WRITABLE
 
 
@@ -33,6 +35,32 @@ def output_writer(out: Path | None, to: str | None, options: WriteOptions, one_d
             )
         return form.writer(replace(options, single_file=True))
     return form.writer(options)
+
+
+def check_places(
+    names: Sequence[str], out: Path | None, errors_path: Path | None, writer: Writer, options: ReadOptions
+) -> None:
+    """Raise OutputError before anything is lost: the output would take the place of an input, or be read as one."""
+    inputs = [Path(name).resolve() for name in names if name != STDIN]
+    taken = set(inputs)
+    for path, may_be_folder in ((out, writer.makes_folder), (errors_path, False)):
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise OutputError(
+                f"{path}: is read and written at once; write to another {'folder' if path.is_dir() else 'file'}"
+            )
+        if path.is_dir() and not may_be_folder:
+            raise OutputError(f"{path}: is a folder; name a file in it")
+        if path.is_file() and may_be_folder:
+            raise OutputError(f"{path}: is a file, where a folder is to be written; name another")
+        taken.add(path.resolve())
+        path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in filter(Path.is_dir, inputs) if out else ():
+        read = find_sources(folder, options)[0].suffixes
+        written = {".jsonl", writer.suffix, out.suffix.lower()} if out else set()
+        if out and folder in out.resolve().parents and (writer.makes_folder or written & set(read)):
+            raise OutputError(f"{out}: lies in a folder that is read, and would be read with it; write elsewhere")
 
 
 def _form(out: Path | None, to: str | None) -> Format:
