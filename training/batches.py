@@ -35,7 +35,9 @@ class Visit(NamedTuple):
     passage: int
 
 
-def plan_batches(lengths: Sequence[int], batch_tokens: int, tokens: int, seed: int) -> list[list[Visit]]:
+def plan_batches(
+    lengths: Sequence[int] | NDArray[np.int64], batch_tokens: int, tokens: int, seed: int
+) -> list[list[Visit]]:
     """Return batches of visits until a budget of padded tokens is spent.
 
     Args:

@@ -6,55 +6,45 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from datasets import Dataset
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertForMaskedLM
 
-from carabin.reader import TextReader
 from training.batches import Visit
+from training.tokenizer import SPECIAL_TOKENS
 
 _IGNORED = -100
 
 
 class MaskedBatcher:
-    """Turns visits into tensors with some tokens hidden; the same visit always hides the same ones."""
+    """Turns visits into tensors with some tokens hidden; the same visits always hide the same ones."""
 
-    def __init__(self, passages: Dataset, reader: TextReader, masking_rate: float, seed: int) -> None:
+    def __init__(self, rows: NDArray[np.int32], tokenizer: Tokenizer, rate: float, seed: int) -> None:
         """Hold what a batch is made of.
 
         Args:
-            passages: Rows of `training.passages.FEATURES`; only the text is read.
-            reader: Tokenises; its tokenizer has a [MASK].
-            masking_rate: Share of the tokens that are guessed. Of those 80 % are replaced by [MASK], 10 % by another
-                token and 10 % left as they are (Devlin et al., 2019).
+            rows: Token ids, shape (n, length), framed by special tokens (`training.packing`).
+            tokenizer: Of `training.tokenizer`: its first ids are the special tokens.
+            rate: Share of the tokens that are guessed. Of those 80 % are replaced by [MASK], 10 % by another token and
+                10 % left as they are (Devlin et al., 2019).
             seed: Of the masks.
         """
-        self.passages, self.reader, self.rate, self.seed = passages, reader, masking_rate, seed
-        self.mask_id = reader.tokenizer.token_to_id("[MASK]") or 0
-        self.vocabulary = reader.tokenizer.get_vocab_size()
+        self.rows, self.rate, self.seed = rows, rate, seed
+        self.mask_id = SPECIAL_TOKENS.index("[MASK]")
+        self.vocabulary = tokenizer.get_vocab_size()
 
     def __call__(self, visits: Sequence[Visit]) -> dict[str, Tensor]:
-        """Return `input_ids`, `attention_mask` and `labels` (-100 where nothing is guessed), all (batch, tokens)."""
-        texts = [self.passages[visit.passage]["text"] for visit in visits]
-        longest = self.reader.max_tokens
-        encodings = self.reader.tokenizer.encode_batch(texts)
-        input_ids, mask = self.reader.pad([np.asarray(encoding.ids[:longest]) for encoding in encodings])
+        """Return `input_ids` and `labels` (-100 where nothing is guessed), both (batch, tokens)."""
+        rows = self.rows[[visit.passage for visit in visits]].astype(np.int64)
         rng = np.random.default_rng([self.seed, visits[0].epoch, visits[0].passage])
-        first, last = len(self.reader.prefix), len(self.reader.suffix)
-        within = mask.astype(bool)
-        within[:, :first] = False
-        lengths = mask.sum(axis=1)
-        for row, length in enumerate(lengths):
-            within[row, length - last : length] = False
-        guessed = within & (rng.random(input_ids.shape) < self.rate)
-        labels = np.where(guessed, input_ids, _IGNORED)
-        fate = rng.random(input_ids.shape)
-        other = rng.integers(5, self.vocabulary, input_ids.shape)
-        input_ids = np.where(guessed & (fate < 0.8), self.mask_id, input_ids)
-        input_ids = np.where(guessed & (fate >= 0.9), other, input_ids)
-        arrays = {"input_ids": input_ids, "attention_mask": mask, "labels": labels}
-        return {name: torch.from_numpy(array.astype(np.int64)) for name, array in arrays.items()}
+        guessed = (rows >= len(SPECIAL_TOKENS)) & (rng.random(rows.shape) < self.rate)
+        fate = rng.random(rows.shape)
+        other = rng.integers(len(SPECIAL_TOKENS), self.vocabulary, rows.shape)
+        shown = np.where(guessed & (fate < 0.8), self.mask_id, rows)
+        shown = np.where(guessed & (fate >= 0.9), other, shown)
+        return {"input_ids": torch.from_numpy(shown), "labels": torch.from_numpy(np.where(guessed, rows, _IGNORED))}
 
 
 class MaskedObjective(nn.Module):
@@ -67,7 +57,7 @@ class MaskedObjective(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return `loss`: the mean cross-entropy, in nats, over the guessed tokens."""
-        encoded = self.model.bert(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+        encoded = self.model.bert(input_ids=batch["input_ids"])
         guessed = batch["labels"] != _IGNORED
         if not bool(guessed.any()):
             return {"loss": encoded.last_hidden_state.sum() * 0.0}

@@ -23,7 +23,7 @@ from transformers import get_linear_schedule_with_warmup
 
 from training.batches import Visit
 from zoo.registry.recipes import Training
-from zoo.runs import write_json
+from zoo.runs import RunError, write_json
 
 CHECKPOINT_SECONDS = 60.0
 LOG_EVERY = 20
@@ -70,10 +70,10 @@ def optimise(
     set_seed(seed)
     mine = plan[accelerator.process_index :: accelerator.num_processes]
     mine = mine[: len(plan) // accelerator.num_processes] or mine
-    optimizer = torch.optim.AdamW(_groups(objective, training.weight_decay), lr=training.learning_rate, fused=True)
-    schedule = get_linear_schedule_with_warmup(optimizer, round(training.warmup * len(mine)), len(mine))
-    objective, optimizer = accelerator.prepare(objective, optimizer)
-    accelerator.register_for_checkpointing(schedule)
+    made = make_optimizers(objective, training)
+    schedules = [get_linear_schedule_with_warmup(one, round(training.warmup * len(mine)), len(mine)) for one in made]
+    objective, *optimizers = accelerator.prepare(objective, *made)
+    accelerator.register_for_checkpointing(*schedules)
     progress = _Log(folder, accelerator)
     done = progress.resume(accelerator)
     loader: DataLoader = DataLoader(_Batches(mine[done:]), batch_size=None, collate_fn=batcher)
@@ -88,9 +88,10 @@ def optimise(
                 losses = objective(batch)
             accelerator.backward(losses["loss"])
             accelerator.clip_grad_norm_(objective.parameters(), training.max_grad_norm)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
+                optimizer.zero_grad()
             tokens += batch["input_ids"].numel()
             if step % LOG_EVERY == 0 or step == len(mine):
                 loss = progress.write(step, losses, tokens / (time.monotonic() - started))
@@ -112,11 +113,32 @@ def optimise(
     }
 
 
-def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return parameter groups: biases and normalisations are not decayed."""
-    decayed = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-    free = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+def make_optimizers(module: nn.Module, training: Training) -> list[torch.optim.Optimizer]:
+    """Return AdamW over all weights; or, for `muon`, Muon over the layers' matrices and AdamW over the rest.
+
+    Biases and normalisations are not decayed. Muon's steps are scaled to AdamW's size, so that both take one learning
+    rate; embeddings and heads stay with AdamW, as its authors advise.
+    """
+    trained = [(name, weight) for name, weight in module.named_parameters() if weight.requires_grad]
+    turned = [weight for name, weight in trained if weight.ndim == 2 and ".encoder.layer." in f".{name}"]
+    if training.optimizer == "adamw":
+        turned = []
+    elif not turned:
+        raise RunError("optimizer 'muon' found no matrix below 'encoder.layer' in this model; say optimizer = 'adamw'")
+    ids = set(map(id, turned))
+    rest = [weight for _, weight in trained if id(weight) not in ids]
+    groups = [
+        {"params": [weight for weight in rest if weight.ndim > 1], "weight_decay": training.weight_decay},
+        {"params": [weight for weight in rest if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)]
+    if turned:
+        optimizers.append(
+            torch.optim.Muon(
+                turned, lr=training.learning_rate, weight_decay=training.weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
+        )
+    return optimizers
 
 
 def _bar(accelerator: Accelerator) -> Progress:

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset
 from datasets import disable_progress_bars as disable_datasets_bars
-from transformers import AutoModelForTokenClassification, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from carabin.documents import Document
 from carabin.reader import TextReader
 from carabin.student_folder import load_reader
 from training.batches import PassageBatcher, plan_batches
-from training.encoders import bert_config, new_tagger
 from training.losses import TaggingObjective
-from training.masked_language import MaskedBatcher, MaskedObjective
 from training.optimise import optimise
-from training.passages import LabelledText, bare_text, write_passages
+from training.passages import LabelledText, write_passages
 from training.processes import Processes
 from training.tokenizer import train_tokenizer, wrap_tokenizer
 from zoo.energy import measure_energy
-from zoo.registry.recipes import Architecture, Distillation, MaskedLanguageModelling, TokenizerRecipe, Training
+from zoo.registry.recipes import Distillation, TokenizerRecipe, Training
 from zoo.runs import run_step
 
 # Their bars would run through ours; what they do here takes a second.
@@ -58,47 +54,26 @@ def make_tokenizer(
     return run_step(folder, key, work, group=group)
 
 
-def pretrain_encoder(
-    documents: Iterable[Document],
-    recipe: MaskedLanguageModelling,
-    shape: Architecture,
-    tokenizer: Path,
-    folder: Path,
-    inputs: Inputs,
-) -> bool:
-    """Pretrain an encoder by masked-language modelling; the checkpoint is the folder. True if it was done now."""
-    group = Processes()
-    key = {"stage": "pretraining", "recipe": asdict(recipe), "shape": asdict(shape), **inputs}
+@dataclass(frozen=True)
+class TaggerRecipe:
+    """How a tagger learns."""
 
-    def work(into: Path) -> dict[str, Any]:
-        reader = read_with(PreTrainedTokenizerFast.from_pretrained(tokenizer))
-        passages = _shared_passages(map(bare_text, documents), reader, shape.max_tokens, into / "passages", group)
-        torch.manual_seed(recipe.seed)
-        model = BertForMaskedLM(bert_config(shape, reader.tokenizer.get_vocab_size()))
-        plan = plan_batches(passages["tokens"], recipe.training.batch_tokens, recipe.training.tokens, recipe.seed)
-        batcher = MaskedBatcher(passages, reader, recipe.masking_rate, recipe.seed)
-        figures: dict[str, Any] = {"passages": len(passages), "parameters": model.num_parameters()}
-        with measure_energy(figures):
-            figures |= optimise(
-                MaskedObjective(model), batcher, plan, recipe.training, into / "training", recipe.seed, "pretraining"
-            )
-        if group.leader:
-            model.save_pretrained(into)
-            _keep_curve(into)
-        return figures
-
-    return run_step(folder, key, work, recipe.seed, group)
+    tags: tuple[str, ...]
+    """Output tags in order."""
+    training: Training
+    """Budget and learning rate."""
+    distillation: Distillation
+    """Weights of the losses. A teacher and an undistilled twin learn from texts that carry gold alone."""
+    seed: int
+    """Of weights, order, noise and dropout."""
 
 
 def train_tagger(
     labelled: Iterator[LabelledText],
-    tags: tuple[str, ...],
     build: Callable[[], Tagger],
-    training: Training,
-    distillation: Distillation,
+    recipe: TaggerRecipe,
     folder: Path,
     inputs: Inputs,
-    seed: int,
     title: str,
     teacher: Path | None = None,
 ) -> bool:
@@ -106,24 +81,18 @@ def train_tagger(
 
     Args:
         labelled: The texts, streamed once.
-        tags: Output tags.
         build: Gives the untrained model and its tokenizer; called only if there is something to train.
-        training: Budget and learning rate.
-        distillation: Weights of the losses. A teacher and an undistilled twin learn from texts that carry gold alone.
+        recipe: How it learns.
         folder: Where the checkpoint goes.
         inputs: What the texts and the untrained model are.
-        seed: Of weights, order, noise and dropout.
         title: For the progress bar.
         teacher: Checkpoint that runs beside the student, for the relation loss.
 
     Returns:
         True if it was trained now, False if it was found done.
     """
-    key = {
-        "stage": "tagger", "tags": tags, "training": asdict(training), "distillation": asdict(distillation),
-        "seed": seed, **inputs,
-    }  # fmt: skip
-
+    key = {"stage": "tagger", **asdict(recipe), **inputs}
+    training, distillation, seed = recipe.training, recipe.distillation, recipe.seed
     group = Processes()
 
     def work(into: Path) -> dict[str, Any]:
@@ -131,7 +100,7 @@ def train_tagger(
         reader = read_with(tokenizer)
         passages = _shared_passages(labelled, reader, tokenizer.model_max_length, into / "passages", group)
         beside, beside_reader = _open_teacher(teacher)
-        batcher = PassageBatcher(passages, reader, len(tags), distillation.noise, seed, beside_reader)
+        batcher = PassageBatcher(passages, reader, len(recipe.tags), distillation.noise, seed, beside_reader)
         plan = plan_batches(passages["tokens"], training.batch_tokens, training.tokens, seed)
         figures: dict[str, Any] = {"passages": len(passages), "parameters": model.num_parameters()}
         with measure_energy(figures):
@@ -145,14 +114,6 @@ def train_tagger(
         return figures
 
     return run_step(folder, key, work, seed, group)
-
-
-def build_tagger(
-    shape: Architecture, tags: tuple[str, ...], tokenizer: Path, seed: int, encoder: Path | None
-) -> Tagger:
-    """Return a BERT tagger of the recipe's shape, random or upon a pretrained encoder, and its tokenizer."""
-    wrapped = PreTrainedTokenizerFast.from_pretrained(tokenizer)
-    return new_tagger(bert_config(shape, len(wrapped)), tags, seed, encoder), wrapped
 
 
 def read_with(tokenizer: PreTrainedTokenizerFast) -> TextReader:

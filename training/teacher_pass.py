@@ -3,8 +3,9 @@
     <folder>/shard-00000.parquet   id, word_start[], word_end[], probs[n_words x n_tags] float16
     <folder>/run.json              written last: for which teacher, corpus and options
 
-A killed pass goes on from its last whole shard. Another teacher, corpus, revision or option is another
-key: never reused.
+Of several processes each labels its share of the shards, on its own device. A kill costs each of them the shard it was
+at, at most: the next call, of as many processes or not, goes on from the whole ones. Another teacher, corpus, revision
+or option is another key: never reused.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from rich.progress import Progress
 
 from carabin.documents import Document
 from carabin.words import Offsets
-from zoo.runs import RunError
+from zoo.runs import Alone, RunError
 
 SHARD_DOCUMENTS = 128
+SHARDS = "shard-*.parquet"
 
 
 class Labeller(Protocol):
@@ -43,6 +45,7 @@ def write_targets(
     total: int | None = None,
     shard_documents: int = SHARD_DOCUMENTS,
     title: str = "teacher pass",
+    group: Alone | None = None,
 ) -> dict[str, Any]:
     """Label documents shard by shard, skipping the shards that an earlier call finished.
 
@@ -53,28 +56,41 @@ def write_targets(
         total: Number of documents, for the progress bar.
         shard_documents: Documents in one shard: what a kill loses at most.
         title: For the progress bar.
+        group: The processes that all call this with the same documents; each labels every `count`-th shard.
 
     Returns:
-        Figures: documents, words, shards found done.
+        Figures of all processes together: documents, words, shards, shards found done.
     """
-    for leftover in folder.glob("*.writing"):
-        leftover.unlink()
-    stream = iter(documents)
-    found = n_documents = n_words = number = 0
-    with Progress() as bar:
+    group = group or Alone()
+    found = len(list(folder.glob(SHARDS)))
+    group.wait()  # until all have counted what is there, nobody adds to it
+    if group.leader:
+        for leftover in folder.glob("*.writing"):
+            leftover.unlink()
+    group.wait()
+    n_documents = 0
+    with Progress(disable=not group.leader) as bar:
         task = bar.add_task(f"{title:<28}", total=total)
-        while batch := list(islice(stream, shard_documents)):
+        for number, batch in enumerate(_cut(documents, shard_documents)):
+            n_documents += len(batch)
+            bar.update(task, completed=n_documents)
+            if number % group.count != group.number:
+                continue
             path = folder / f"shard-{number:05d}.parquet"
             if path.is_file():
-                found += 1
                 _check_ids(path, batch)
             else:
                 _write_shard(annotator, batch, path)
-            n_documents += len(batch)
-            n_words += _count_words(path)
-            number += 1
-            bar.update(task, advance=len(batch))
-    return {"documents": n_documents, "words": n_words, "shards": number, "shards_found": found}
+    group.wait()
+    shards = sorted(folder.glob(SHARDS))
+    n_words = sum(map(_count_words, shards)) if group.leader else 0
+    return {"documents": n_documents, "words": n_words, "shards": len(shards), "shards_found": found}
+
+
+def _cut(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    stream = iter(documents)
+    while batch := list(islice(stream, size)):
+        yield batch
 
 
 def _count_words(path: Path) -> int:
@@ -105,7 +121,7 @@ def _check_ids(path: Path, documents: list[Document]) -> None:
 
 def read_targets(folder: Path, n_tags: int) -> Iterator[tuple[str, Offsets, NDArray[np.float16]]]:
     """Yield (document id, words (n, 2), distributions (n, n_tags)) of a finished pass, in the corpus's order."""
-    for path in sorted(folder.glob("shard-*.parquet")):
+    for path in sorted(folder.glob(SHARDS)):
         for batch in pq.ParquetFile(path).iter_batches(batch_size=32):
             for row in batch.to_pylist():
                 words = np.stack([np.asarray(row["word_start"]), np.asarray(row["word_end"])], axis=1)

@@ -14,7 +14,8 @@ from carabin.tagging import bio_tags
 from training.endpoint_teacher import check_recipe, endpoint_key
 from training.hub_encoders import open_hub_tagger
 from training.passages import gold_text
-from training.stages import build_tagger, make_tokenizer, pretrain_encoder, train_tagger
+from training.stages import TaggerRecipe, train_tagger
+from training.starts import Start, start_afresh, start_from
 from training.texts import teacher_documents, transfer_documents
 from zoo.labels import LABEL_SETS
 from zoo.plan import Plan
@@ -31,6 +32,7 @@ def teacher_folder(plan: Plan) -> Path:
             "teacher": {name: value for name, value in asdict(plan.teacher).items() if name != "endpoint"}
             | {"licence": None},
             "corpora": teacher_corpora(plan) + (plan.corpora("transfer") if plan.teacher.kind == "trained" else []),
+            "encoder": asdict(plan.registry.encoder(plan.teacher.encoder)) if plan.teacher.encoder else None,
             "labels": plan.student.labels,
             "seed": plan.seed,
         }
@@ -69,33 +71,28 @@ def identify_teacher(plan: Plan, checkpoint: Path | None) -> str | dict[str, Any
 
 def _train_on_the_spot(plan: Plan, folder: Path) -> Path:
     teacher = plan.teacher
-    assert teacher.architecture and teacher.tokenizer and teacher.training  # the registry has checked it
-    shape, tags = teacher.architecture, bio_tags(LABEL_SETS[plan.student.labels])
-    texts = {"corpora": teacher_corpora(plan) + plan.corpora("transfer")}
-    shared = plan.runs / "teachers" / teacher.id
-    tokenizer = shared / f"tokenizer-{fingerprint([texts, asdict(teacher.tokenizer), shape.max_tokens])[:12]}"
-    readable = (document.text for document in chain(teacher_documents(plan), transfer_documents(plan)))
-    make_tokenizer(readable, teacher.tokenizer, shape.max_tokens, tokenizer, texts)
-    inputs: dict[str, Any] = {"tokenizer": hash_file(tokenizer / "tokenizer.json"), "shape": asdict(shape)}
-    encoder = None
-    if teacher.pretraining is not None:
-        # Without the run's seed: runs of several seeds share one pretrained encoder.
-        encoder = shared / f"encoder-{fingerprint([texts, inputs, asdict(teacher.pretraining)])[:12]}"
-        documents = chain(teacher_documents(plan), transfer_documents(plan))
-        pretrain_encoder(documents, teacher.pretraining, shape, tokenizer, encoder, {**inputs, **texts})
-        inputs["encoder"] = hash_file(encoder / "model.safetensors")
+    assert teacher.training  # the registry has checked it
+    tags = bio_tags(LABEL_SETS[plan.student.labels])
+    start = start_from(plan, teacher.encoder) if teacher.encoder else _start_afresh(plan)
     train_tagger(
         (gold_text(document, LABEL_SETS[plan.student.labels]) for document in teacher_documents(plan)),
-        tags,
-        lambda: build_tagger(shape, tags, tokenizer, plan.seed, encoder),
-        teacher.training,
-        GOLD_ONLY,
+        lambda: start.build(tags, plan.seed),
+        TaggerRecipe(tags, teacher.training, GOLD_ONLY, plan.seed),
         folder,
-        {**inputs, "gold": teacher_corpora(plan)},
-        plan.seed,
+        {**start.key, "gold": teacher_corpora(plan)},
         f"teacher {teacher.id}",
     )
     return folder
+
+
+def _start_afresh(plan: Plan) -> Start:
+    teacher = plan.teacher
+    assert teacher.architecture and teacher.tokenizer  # the registry has checked it
+    texts = {"corpora": teacher_corpora(plan) + plan.corpora("transfer")}
+    key = fingerprint([texts, asdict(teacher.tokenizer), teacher.architecture.max_tokens])[:12]
+    tokenizer = plan.runs / "teachers" / teacher.id / f"tokenizer-{key}"
+    readable = (document.text for document in chain(teacher_documents(plan), transfer_documents(plan)))
+    return start_afresh(readable, teacher.tokenizer, teacher.architecture, tokenizer, texts)
 
 
 def _fine_tune(plan: Plan, folder: Path) -> Path:
@@ -103,16 +100,12 @@ def _fine_tune(plan: Plan, folder: Path) -> Path:
     if teacher.training is None:
         raise RunError(f"teacher '{teacher.id}': models/teachers/{teacher.id}.toml has no [training] section; add one")
     tags = bio_tags(LABEL_SETS[plan.student.labels])
-
     train_tagger(
         (gold_text(document, LABEL_SETS[plan.student.labels]) for document in teacher_documents(plan)),
-        tags,
         lambda: open_hub_tagger(teacher, tags, plan.seed),
-        teacher.training,
-        GOLD_ONLY,
+        TaggerRecipe(tags, teacher.training, GOLD_ONLY, plan.seed),
         folder,
         {"hub_id": teacher.hub_id, "revision": teacher.revision, "gold": teacher_corpora(plan)},
-        plan.seed,
         f"teacher {teacher.id}",
     )
     return folder

@@ -6,7 +6,7 @@
 1. Resolve the recipe and put it before the licence gate; nothing is fetched or trained before.
 2. Make the teacher, or find it made.
 3. Let the teacher read the gold and the transfer texts once; keep its word distributions.
-4. Train the student's tokenizer on the same texts and, if the recipe says so, pretrain its encoder.
+4. Start student and twin from the recipe's pretrained encoder, or from a tokenizer trained on the same texts.
 5. Distil: the student learns from gold and from the teacher, reading a noised copy of what the teacher read clean.
 6. Train its undistilled twin: same shape, same start, same budget, same noise, gold alone.
 
@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,7 +31,10 @@ from zoo.licences import LicenceRefused
 from zoo.plan import Plan, make_plan, write_plan
 from zoo.registry import DeclarationError
 from zoo.registry.recipes import Distillation
-from zoo.runs import RunError, hash_file, read_json, run_step, write_json
+from zoo.runs import RunError, read_json, run_step, write_json
+
+if TYPE_CHECKING:
+    from training.starts import Start
 
 
 def main(
@@ -90,42 +93,33 @@ def label_texts(plan: Plan, teacher: Path | None) -> Path:
 
     def work(into: Path) -> dict[str, Any]:
         figures: dict[str, Any] = {}
-        if not group.leader:
-            return figures  # one process reads; a large pass is best made before several are launched
         documents = chain(gold_documents(plan), transfer_documents(plan))
         with measure_energy(figures):
-            if teacher is None:
+            if teacher is not None:
+                annotator = load_annotator(teacher, "torch", device=group.device)
+                figures |= write_targets(annotator, documents, into, group=group)
+            elif group.leader:  # one process asks: the endpoint's own limit is on requests at a time
                 figures |= write_endpoint_targets(plan, documents, into)
-            else:
-                figures |= write_targets(load_annotator(teacher), documents, into)
         return figures
 
     run_step(folder, inputs, work, group=group)
     return folder
 
 
-def prepare_student(plan: Plan) -> dict[str, Any]:
-    """Step 4: return what student and twin start from: `tokenizer` and `encoder` folders, and the key of both."""
-    from training.stages import make_tokenizer, pretrain_encoder
+def prepare_student(plan: Plan) -> Start:
+    """Step 4: return what student and twin start from."""
+    from training.starts import start_afresh, start_from
     from training.texts import gold_documents, transfer_documents
 
-    student, pretraining = plan.student, plan.profile.pretraining
-    shape = student.architecture
+    if plan.profile.encoder:
+        return start_from(plan, plan.profile.encoder)
     texts = {"corpora": plan.corpora("gold") + plan.corpora("transfer")}
-    shared = plan.runs / student.id / plan.profile_name
-    tokenizer, encoder = shared / "tokenizer", None
     readable = (document.text for document in chain(gold_documents(plan), transfer_documents(plan)))
-    make_tokenizer(readable, student.tokenizer, shape.max_tokens, tokenizer, texts)
-    inputs: dict[str, Any] = {"tokenizer": hash_file(tokenizer / "tokenizer.json"), "shape": asdict(shape)}
-    if pretraining is not None:
-        encoder = shared / "encoder"
-        documents = chain(gold_documents(plan), transfer_documents(plan))
-        pretrain_encoder(documents, pretraining, shape, tokenizer, encoder, {**inputs, **texts})
-        inputs["encoder"] = hash_file(encoder / "model.safetensors")
-    return {"tokenizer": tokenizer, "encoder": encoder, "inputs": inputs}
+    tokenizer = plan.runs / plan.student.id / plan.profile_name / "tokenizer"
+    return start_afresh(readable, plan.student.tokenizer, plan.student.architecture, tokenizer, texts)
 
 
-def train_student(plan: Plan, teacher: Path | None, targets: Path, start: dict[str, Any]) -> None:
+def train_student(plan: Plan, teacher: Path | None, targets: Path, start: Start) -> None:
     """Step 5: distil the teacher into the student."""
     from training.passages import LabelledText, bare_text, gold_text
     from training.teacher_pass import read_targets
@@ -149,7 +143,7 @@ def train_student(plan: Plan, teacher: Path | None, targets: Path, start: dict[s
     _train(plan, taught(), "student", plan.profile.distillation, start, inputs, beside)
 
 
-def train_twin(plan: Plan, start: dict[str, Any]) -> None:
+def train_twin(plan: Plan, start: Start) -> None:
     """Step 6: train the same student without a teacher."""
     from training.passages import gold_text
     from training.texts import gold_documents
@@ -166,24 +160,21 @@ def _train(
     texts: Iterator,
     name: str,
     distillation: Distillation,
-    start: dict[str, Any],
+    start: Start,
     inputs: dict[str, Any],
     beside: Path | None,
 ) -> None:
     from carabin.tagging import bio_tags
-    from training.stages import build_tagger, train_tagger
+    from training.stages import TaggerRecipe, train_tagger
     from zoo.labels import LABEL_SETS
 
     tags = bio_tags(LABEL_SETS[plan.student.labels])
     train_tagger(
         texts,
-        tags,
-        lambda: build_tagger(plan.student.architecture, tags, start["tokenizer"], plan.seed, start["encoder"]),
-        plan.profile.training,
-        distillation,
+        lambda: start.build(tags, plan.seed),
+        TaggerRecipe(tags, plan.profile.training, distillation, plan.seed),
         plan.folder / name,
-        {**start["inputs"], **inputs},
-        plan.seed,
+        {**start.key, **inputs},
         f"{name} {plan.student.id}",
         beside,
     )
@@ -192,11 +183,14 @@ def _train(
 def sum_energy(plan: Plan, teacher: Path | None, targets: Path) -> dict[str, Any]:
     """Return what the student cost: its teacher, the teacher's labelling, its own training; the twin apart.
 
-    What an endpoint spends is declared, not measured; where nobody declared it the sum leaves it out and `source` says
-    so.
+    A pretrained encoder counts whole, though others may start from it too. What an endpoint spends is declared, not
+    measured; where nobody declared it the sum leaves it out and `source` says so.
     """
-    stages = {"teacher": teacher, "targets": targets, "student": plan.folder / "student"}
-    spent = {name: read_json(folder / "run.json")["energy"] for name, folder in stages.items() if folder}
+    from training.starts import encoder_folders
+
+    stages = {"teacher": teacher, "targets": targets, "student": plan.folder / "student", **encoder_folders(plan)}
+    records = {name: read_json(folder / "run.json") for name, folder in stages.items() if folder}
+    spent = {name: record["energy"] for name, record in records.items() if "energy" in record}
     source = spent["student"]["source"]
     if teacher is None:
         asked = read_json(targets / "run.json")["endpoint"]
@@ -207,6 +201,7 @@ def sum_energy(plan: Plan, teacher: Path | None, targets: Path) -> dict[str, Any
         "grams_co2": round(sum(entry["grams_co2"] or 0.0 for entry in spent.values()), 3),
         "source": source,
         "stages": spent,
+        **{name: spent["student"][name] for name in ("hardware", "location")},
         "twin_kwh": read_json(plan.folder / "twin" / "run.json")["energy"]["kwh"],
     }
 

@@ -12,7 +12,7 @@ COUNTRY = "FRA"
 
 @contextmanager
 def measure_energy(figures: dict[str, Any], every_seconds: float = 15.0) -> Iterator[None]:
-    """Add `energy` to figures when the block ends: kwh, grams_co2, seconds, source, estimate.
+    """Add `energy` to figures when the block ends: kwh, grams_co2, seconds, source, estimate, hardware, location.
 
     codecarbon reads the processor's own counter (RAPL) where the machine lets it; elsewhere, as in most virtual
     machines, it multiplies a rated power by the load: `estimate` is then true. The whole machine is measured, and the
@@ -40,7 +40,15 @@ def measure_energy(figures: dict[str, Any], every_seconds: float = 15.0) -> Iter
             "seconds": round(float(data.duration), 3),
             "source": f"codecarbon, {mode}, {COUNTRY}",
             "estimate": "rapl" not in mode,
+            "hardware": _hardware(data),
+            "location": f"{data.country_name} (assumed, for the carbon intensity of its grid)",
         }
+
+
+def _hardware(data: Any) -> str:  # noqa: ANN401
+    """Return what codecarbon saw of the machine, as in `2 x Some Xeon, 1 x NVIDIA H100`."""
+    parts = ((data.cpu_count, data.cpu_model), (data.gpu_count, data.gpu_model))
+    return ", ".join(f"{int(count)} x {model}" for count, model in parts if count and model)
 
 
 def _tracking_mode(tracker: Any) -> str:  # noqa: ANN401

@@ -21,7 +21,7 @@ from zoo.registry import REPOSITORY, DeclarationError, Profile, Registry, Studen
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RunError, read_json, write_json
 
-ROLES = ("gold", "teacher_gold", "dev", "test", "transfer")
+ROLES = ("gold", "teacher_gold", "dev", "test", "transfer", "pretraining")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,16 @@ class Plan:
         return self.runs / self.student.id / self.profile_name / f"seed-{self.seed}"
 
     def corpora(self, role: str) -> list[dict[str, Any]]:
-        """Return what a role reads: corpus, split, documents, revision, seed of generation, licence."""
-        return [self._resolved(use, role) for use in getattr(self.profile, role)]
+        """Return what a role reads: corpus, split, documents, revision, seed of generation, licence.
+
+        `pretraining` is what the encoders of teacher and student have read.
+        """
+        uses = self._read_by_encoders() if role == "pretraining" else getattr(self.profile, role)
+        return [self._resolved(use, role) for use in uses]
+
+    def _read_by_encoders(self) -> list[CorpusUse]:
+        encoders = filter(None, (self.teacher.encoder, self.profile.encoder))
+        return list(dict.fromkeys(use for encoder in encoders for use in self.registry.encoder(encoder).corpora))
 
     def _resolved(self, use: CorpusUse, role: str) -> dict[str, Any]:
         corpus = self.registry.corpus(use.corpus)

@@ -97,6 +97,8 @@ class Alone:
     """The group of processes that do a step together, when there is but one; `training.processes` knows the others."""
 
     leader = True
+    number, count = 0, 1
+    """Which of how many processes this one is."""
 
     def wait(self) -> None:
         """Return when every process of the group has come here."""

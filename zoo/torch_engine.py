@@ -118,13 +118,19 @@ def model_file(folder: Path, which: Which = "auto") -> Path:
     return folder / names[resolve_which(folder, which)]
 
 
-def load_annotator(folder: Path | str, which: Which = "auto", threads: int | None = None) -> Annotator:
+def load_annotator(
+    folder: Path | str,
+    which: Which = "auto",
+    threads: int | None = None,
+    device: str | torch.device | None = None,
+) -> Annotator:
     """Return the same annotator over a checkpoint or over an ONNX repository.
 
     Args:
         folder: A checkpoint (`model.safetensors`), a published repository (`onnx/`), or both in one.
         which: `torch`, `onnx` (fp32), `int8`, or `auto` (see `resolve_which`).
         threads: Threads of onnxruntime; torch keeps its own setting (`torch.set_num_threads`).
+        device: Where torch runs; None is the CPU. An ONNX file always runs there.
 
     Raises:
         ModelError: a file is missing or is not what it should be.
@@ -138,4 +144,4 @@ def load_annotator(folder: Path | str, which: Which = "auto", threads: int | Non
         reader = load_reader(folder)
     except (FileNotFoundError, KeyError, json.JSONDecodeError) as error:
         raise ModelError(f"{folder / 'tokenizer_config.json'}: unreadable or without 'model_max_length'") from error
-    return Annotator(reader, config_tags(config, folder), TorchEngine.load(folder), folder.name)
+    return Annotator(reader, config_tags(config, folder), TorchEngine.load(folder, device), folder.name)

@@ -19,7 +19,10 @@ UMLS = LABEL_SETS["umls"]
 KEY = "sk-secret-0123456789"
 LICENCE = LicenceEvidence("Apache-2.0", "clause", "page")
 OPTIONS = Endpoint(
-    model="essai-8b", base_url_variable="TEST_URL", first_wait_seconds=0.02, longest_wait_seconds=0.1,
+    model="essai-8b",
+    base_url_variable="TEST_URL",
+    first_wait_seconds=0.02,
+    longest_wait_seconds=0.1,
     timeout_seconds=30,
 )
 

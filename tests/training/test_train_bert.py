@@ -99,7 +99,7 @@ def test_targets_of_another_teacher_are_not_reused(trained):
 
 def test_the_plan_names_every_corpus_with_its_revision(trained):
     plan = read_json(trained.folder / "plan.json")
-    assert {entry["role"] for entry in plan["corpora"]} == {"gold", "dev", "test", "transfer"}
+    assert {entry["role"] for entry in plan["corpora"]} == {"gold", "dev", "test", "transfer", "pretraining"}
     assert all(entry["revision"].startswith("generator-") for entry in plan["corpora"])
     assert read_json(trained.folder / "verdict.json")["level"] == "open"
 

@@ -49,6 +49,19 @@ TEACHER = """
 id = "trained-test"
 kind = "trained"
 summary = "A teacher for tests."
+encoder = "encoder-test"
+
+[training]
+tokens = 6_000
+batch_tokens = 512
+learning_rate = 1e-3
+"""
+
+ENCODER = """
+id = "encoder-test"
+summary = "An encoder for tests."
+corpora = [{ corpus = "synthetic-reports", split = "transfer", documents = 12 }]
+held_out = [{ corpus = "synthetic-reports", split = "test", documents = 3 }]
 
 [architecture]
 layers = 2
@@ -60,22 +73,26 @@ max_tokens = 96
 [tokenizer]
 vocabulary = 500
 
-[pretraining.training]
-tokens = 3_000
-batch_tokens = 512
-learning_rate = 1e-3
+[word_vectors]
+window = 3
 
-[training]
-tokens = 6_000
-batch_tokens = 512
+[masking.training]
+tokens = 3_000
+batch_tokens = 384
 learning_rate = 1e-3
+optimizer = "muon"
 """
 
 
 def make_zoo(root: Path) -> Registry:
     """Write the zoo below root and return its registry."""
     shutil.copytree(REPOSITORY / "datasets_cards", root / "datasets_cards")
-    for path, text in (("bert-test/student.toml", STUDENT), ("teachers/trained-test.toml", TEACHER)):
+    entries = {
+        "bert-test/student.toml": STUDENT,
+        "teachers/trained-test.toml": TEACHER,
+        "encoders/encoder-test.toml": ENCODER,
+    }
+    for path, text in entries.items():
         target = root / "models" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

@@ -18,13 +18,14 @@ from zoo.licences import (
     enforce,
     find_objection,
     judge_corpus,
+    judge_encoder,
     judge_recipe,
     judge_teacher,
 )
 from zoo.licences.__main__ import app
 from zoo.licences.evidence import judge_evidence
 from zoo.registry import REPOSITORY, Registry
-from zoo.registry.recipes import CorpusUse, Distillation, MaskedLanguageModelling, Training
+from zoo.registry.recipes import CorpusUse, Distillation, Training
 from zoo.registry.teachers import LicenceEvidence
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -63,7 +64,7 @@ class Zoo:
 
     def __init__(self, root):
         self.root = root
-        for name in ("models/teachers", "models/bert-mini", "datasets_cards"):
+        for name in ("models/teachers", "models/encoders", "models/bert-mini", "datasets_cards"):
             (root / name).mkdir(parents=True)
         shutil.copy(REPOSITORY / "models/bert-mini/student.toml", root / "models/bert-mini/student.toml")
         self.registry = Registry(root)
@@ -89,6 +90,18 @@ class Zoo:
         front = yaml.safe_dump({"carabin": block}, allow_unicode=True)
         (self.root / "datasets_cards" / f"{name}.md").write_text(f"---\n{front}---\n", encoding="utf-8")
         return self.registry.corpus(name)
+
+    def encoder(self, name, corpus):
+        text = (REPOSITORY / "models/encoders/open-small.toml").read_text(encoding="utf-8")
+        top = f'id = "{name}"\nsummary = "s"\ncorpora = [{{ corpus = "{corpus}", split = "train" }}]\n\n'
+        path = self.root / "models/encoders" / f"{name}.toml"
+        path.write_text(top + text[text.index("[architecture]") :], encoding="utf-8")
+
+    def teacher_upon(self, encoder):
+        top = f'id = "upon-{encoder}"\nkind = "trained"\nsummary = "s"\nencoder = "{encoder}"\n'
+        training = "[training]\ntokens = 9\nlearning_rate = 1e-3\n"
+        (self.root / "models/teachers" / f"upon-{encoder}.toml").write_text(top + training, encoding="utf-8")
+        return f"upon-{encoder}"
 
     def profile(self, **values):
         use = {
@@ -152,14 +165,26 @@ def test_a_card_s_uses_bind(zoo):
     assert zoo.judge(gold=(CorpusUse("tests-only", "train"),)).level == "refused"
     assert zoo.judge(test=(CorpusUse("tests-only", "test"),)).level == "open"
     zoo.corpus("no-pretraining", uses=["gold", "transfer"])
-    pretraining = MaskedLanguageModelling(Training(tokens=9, learning_rate=1e-3))
     for role in ("gold", "transfer"):
-        uses = {role: (CorpusUse("no-pretraining", "train"),)}
-        assert zoo.judge(**uses).level == "open"
-        assert zoo.judge(**uses, pretraining=pretraining).level == "refused"
+        assert zoo.judge(**{role: (CorpusUse("no-pretraining", "train"),)}).level == "open"
+    zoo.encoder("reader", "no-pretraining")
+    assert zoo.judge(encoder="reader").level == "refused"
     zoo.corpus("unread-files", splits={"train": ""})
     assert "no known file" in zoo.judge(gold=(CorpusUse("unread-files", "train"),)).reasons[0].why
     assert zoo.judge(gold=(CorpusUse("text", "validation"),)).level == "refused"
+
+
+def test_what_an_encoder_has_read_binds_who_starts_from_it(zoo):
+    """Weights pretrained on share-alike or unread text must not come out open because the recipe's own texts are."""
+    zoo.corpus("sa", "CC-BY-SA-4.0")
+    zoo.corpus("cas", "LicenseRef-User-Agreement")
+    for corpus, level in (("text", "open"), ("sa", "share-alike"), ("cas", "refused"), ("nowhere", "refused")):
+        zoo.encoder("reader", corpus)
+        assert zoo.judge(encoder="reader").level == level
+        assert zoo.judge(teacher=zoo.teacher_upon("reader")).level == level
+        assert judge_encoder(zoo.registry, zoo.registry.encoder("reader")).level == level
+    assert "encoder 'reader', corpus 'nowhere'" in zoo.judge(encoder="reader").reasons[0].subject
+    assert zoo.judge(encoder="never-declared").level == "refused"
 
 
 def test_opt_in_is_by_level_and_never_for_refused(zoo):

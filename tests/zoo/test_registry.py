@@ -4,12 +4,13 @@ import datetime
 import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from zoo.labels import LABEL_SETS
-from zoo.licences import default_policy, judge_corpus, judge_recipe, judge_teacher
+from zoo.licences import default_policy, judge_corpus, judge_encoder, judge_recipe, judge_teacher
 from zoo.licences.gate import PURPOSES, ROLES
 from zoo.registry import REPOSITORY, DeclarationError, Registry
 from zoo.registry.reading import read_front_matter
@@ -38,8 +39,9 @@ HUB_LICENCE = {
 def test_no_file_lies_beside_the_entries_unread():
     """A card saved as `.markdown`, or a teacher put in the wrong folder, would never be judged."""
     assert {path.suffix for path in CARDS.iterdir()} == {".md"}
-    assert {path.suffix for path in (REPOSITORY / "models" / "teachers").iterdir()} == {".toml"}
-    folders = {path.name for path in (REPOSITORY / "models").iterdir() if path.is_dir()} - {"teachers"}
+    for kind in ("teachers", "encoders"):
+        assert {path.suffix for path in (REPOSITORY / "models" / kind).iterdir()} == {".toml"}
+    folders = {path.name for path in (REPOSITORY / "models").iterdir() if path.is_dir()} - {"teachers", "encoders"}
     assert folders == set(ZOO.student_ids())
 
 
@@ -50,6 +52,26 @@ def test_every_student_reads(student_id):
     assert student.labels in LABEL_SETS
     assert student.profiles, "a student without a profile cannot be made"
     assert "local" in student.profiles, "the default profile is missing"
+
+
+@pytest.mark.parametrize("encoder_id", ZOO.encoder_ids())
+def test_every_encoder_reads_and_holds_out_what_others_are_measured_on(encoder_id):
+    """An encoder that read a test set would lift every score above it, unseen."""
+    encoder = ZOO.encoder(encoder_id)
+    assert judge_encoder(ZOO, encoder).level not in {"refused", "evaluation-only"}
+    held_out = {(use.corpus, use.split) for use in encoder.held_out}
+    for _, name, profile in ZOO.recipes():
+        if encoder_id in (profile.encoder, ZOO.teacher(profile.teacher).encoder):
+            measured = {(use.corpus, use.split) for use in (*profile.dev, *profile.test)}
+            assert measured <= held_out, f"{name}: {measured - held_out}"
+
+
+def test_a_student_takes_an_encoder_of_its_own_shape_only(tmp_path):
+    shutil.copytree(REPOSITORY / "models", tmp_path / "models")
+    path = tmp_path / "models/encoders/open-small.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("layers = 4", "layers = 5"), encoding="utf-8")
+    with pytest.raises(DeclarationError, match="another \\[architecture\\]"):
+        Registry(tmp_path).profile("bert-small", "quaero")
 
 
 @pytest.mark.parametrize("teacher_id", ZOO.teacher_ids())

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from zoo.licences.gate import enforce, find_objection, judge_corpus, judge_recipe, judge_teacher
+from zoo.licences.gate import enforce, find_objection, judge_corpus, judge_encoder, judge_recipe, judge_teacher
 from zoo.licences.policy import LEVELS, Policy, default_policy, read_policy
 from zoo.licences.verdicts import LicenceRefused, Reason, Verdict
 
@@ -19,6 +19,7 @@ __all__ = [
     "enforce",
     "find_objection",
     "judge_corpus",
+    "judge_encoder",
     "judge_recipe",
     "judge_teacher",
     "read_policy",

@@ -14,17 +14,18 @@ from typing import Literal
 from zoo.licences.evidence import judge_evidence
 from zoo.licences.policy import USE_OF_METHOD, Policy, Use, default_policy
 from zoo.licences.verdicts import LicenceRefused, Reason, Verdict
-from zoo.registry import Corpus, DeclarationError, Profile, Registry, Student, Teacher
+from zoo.registry import Corpus, DeclarationError, Encoder, Profile, Registry, Student, Teacher
 from zoo.registry.corpora import CorpusPurpose
 from zoo.registry.recipes import CorpusUse, Method
 
-Role = Literal["gold", "teacher_gold", "dev", "transfer", "test"]
-ROLES: tuple[Role, ...] = ("gold", "teacher_gold", "dev", "transfer", "test")
+Role = Literal["gold", "teacher_gold", "dev", "transfer", "pretraining", "test"]
+ROLES: tuple[Role, ...] = ("gold", "teacher_gold", "dev", "transfer", "test")  # those a profile names itself
 PURPOSES: dict[Role, tuple[CorpusPurpose, ...]] = {
     "gold": ("gold",),
     "teacher_gold": ("gold",),
     "dev": ("gold",),
     "transfer": ("transfer",),
+    "pretraining": ("pretraining",),
     "test": ("test", "evaluation"),
 }
 """What a card must list in `uses` for a corpus to play each role; one of them is enough."""
@@ -41,8 +42,21 @@ def judge_recipe(registry: Registry, student: Student, profile: Profile, policy:
     reasons = list(_teacher_reasons(registry, profile, policy))
     for role in ROLES:
         for use in getattr(profile, role):
-            reasons += _use_reasons(registry, profile, role, use, policy)
+            reasons += _use_reasons(registry, profile.upstream, role, use, policy)
+    for encoder_id in dict.fromkeys(filter(None, (profile.encoder, _teachers_encoder(registry, profile)))):
+        reasons += _encoder_reasons(registry, encoder_id, profile.upstream, policy)
     return Verdict.of(f"student '{student.id}'", reasons)
+
+
+def judge_encoder(registry: Registry, encoder: Encoder, policy: Policy | None = None) -> Verdict:
+    """Return what a pretrained encoder of the zoo's own may be, by the texts it reads."""
+    policy = policy or default_policy()
+    reasons = [
+        reason
+        for use in encoder.corpora
+        for reason in _use_reasons(registry, encoder.upstream, "pretraining", use, policy)
+    ]
+    return Verdict.of(f"encoder '{encoder.id}'", reasons)
 
 
 def judge_teacher(teacher: Teacher, methods: tuple[Method, ...], policy: Policy | None = None) -> Verdict:
@@ -119,7 +133,34 @@ def _teacher_reasons(registry: Registry, profile: Profile, policy: Policy) -> It
     yield from judge_teacher(teacher, methods, policy).reasons
 
 
-def _use_reasons(registry: Registry, profile: Profile, role: Role, use: CorpusUse, policy: Policy) -> Iterator[Reason]:
+def _teachers_encoder(registry: Registry, profile: Profile) -> str | None:
+    try:
+        return registry.teacher(profile.teacher).encoder
+    except DeclarationError:
+        return None  # the teacher's own reasons refuse it
+
+
+def _encoder_reasons(
+    registry: Registry, encoder_id: str, upstream: tuple[str, ...], policy: Policy
+) -> Iterator[Reason]:
+    """Yield the reasons of an encoder's texts: what it read binds whoever starts from its weights.
+
+    The recipe that starts from an encoder says itself whether it relies on the publishers' clauses: what one recipe
+    accepted, another has not.
+    """
+    try:
+        encoder = registry.encoder(encoder_id)
+    except DeclarationError as error:
+        yield _refusal(f"encoder '{encoder_id}'", str(error), "correct it or name another encoder")
+        return
+    for use in encoder.corpora:
+        for reason in _use_reasons(registry, upstream, "pretraining", use, policy):
+            yield replace(reason, subject=f"encoder '{encoder_id}', {reason.subject}")
+
+
+def _use_reasons(
+    registry: Registry, upstream: tuple[str, ...], role: Role, use: CorpusUse, policy: Policy
+) -> Iterator[Reason]:
     subject = f"corpus '{use.corpus}' ({role})"
     try:
         corpus = registry.corpus(use.corpus)
@@ -128,13 +169,10 @@ def _use_reasons(registry: Registry, profile: Profile, role: Role, use: CorpusUs
         return
     if not set(PURPOSES[role]) & set(corpus.uses):
         yield _refusal(subject, f"its card does not list '{PURPOSES[role][0]}' among its uses", "take another corpus")
-    read_before = profile.pretraining is not None and role in {"gold", "teacher_gold", "transfer"}
-    if read_before and "pretraining" not in corpus.uses:
-        yield _refusal(subject, "its card does not list 'pretraining' among its uses", "take another corpus")
     if not corpus.splits.get(use.split):
         known = ", ".join(sorted(split for split, file in corpus.splits.items() if file)) or "none"
         yield _refusal(subject, f"split '{use.split}' has no known file; known: {known}", "write it on the card")
-    for reason in judge_corpus(registry, corpus, use.corpus in profile.upstream, policy).reasons:
+    for reason in judge_corpus(registry, corpus, use.corpus in upstream, policy).reasons:
         yield replace(_in_role(reason, role, corpus), subject=subject)
 
 

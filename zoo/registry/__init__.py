@@ -1,7 +1,7 @@
-"""The zoo's entries as data: students, teachers and corpora, found by id.
+"""The zoo's entries as data: students, teachers, encoders and corpora, found by id.
 
-Adding an entry is adding a file: `models/<student>/student.toml`, `models/teachers/<teacher>.toml` or
-`datasets_cards/<corpus>.md`. The file's name is the id.
+Adding an entry is adding a file: `models/<student>/student.toml`, `models/teachers/<teacher>.toml`,
+`models/encoders/<encoder>.toml` or `datasets_cards/<corpus>.md`. The file's name is the id.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from zoo.registry.corpora import Corpus
+from zoo.registry.encoders import Encoder
 from zoo.registry.reading import DeclarationError, build, read_front_matter, read_toml
 from zoo.registry.students import Profile, Student
 from zoo.registry.teachers import Teacher
 
-Entry = TypeVar("Entry", Student, Teacher, Corpus)
+Entry = TypeVar("Entry", Student, Teacher, Encoder, Corpus)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-__all__ = ["REPOSITORY", "Corpus", "DeclarationError", "Profile", "Registry", "Student", "Teacher"]
+__all__ = ["REPOSITORY", "Corpus", "DeclarationError", "Encoder", "Profile", "Registry", "Student", "Teacher"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Registry:
         """Return the ids of all teachers, sorted."""
         return sorted(path.stem for path in (self.root / "models" / "teachers").glob("*.toml"))
 
+    def encoder_ids(self) -> list[str]:
+        """Return the ids of all pretrained encoders, sorted."""
+        return sorted(path.stem for path in (self.root / "models" / "encoders").glob("*.toml"))
+
     def corpus_ids(self) -> list[str]:
         """Return the ids of all corpora, sorted."""
         return sorted(path.stem for path in (self.root / "datasets_cards").glob("*.md"))
@@ -52,6 +57,12 @@ class Registry:
         self._find(path, "teacher", teacher_id, self.teacher_ids())
         return self._checked(build(Teacher, read_toml(path), path), teacher_id, path)
 
+    def encoder(self, encoder_id: str) -> Encoder:
+        """Return a pretrained encoder. Raises DeclarationError: unknown id, or a file at fault."""
+        path = self.root / "models" / "encoders" / f"{encoder_id}.toml"
+        self._find(path, "encoder", encoder_id, self.encoder_ids())
+        return self._checked(build(Encoder, read_toml(path), path), encoder_id, path)
+
     def corpus(self, corpus_id: str) -> Corpus:
         """Return a corpus, from the `carabin:` block of its card. Raises DeclarationError likewise."""
         path = self._find(self.root / "datasets_cards" / f"{corpus_id}.md", "corpus", corpus_id, self.corpus_ids())
@@ -66,7 +77,13 @@ class Registry:
         if profile_id not in student.profiles:
             known = ", ".join(sorted(student.profiles)) or "none"
             raise DeclarationError(f"student '{student_id}' has no profile '{profile_id}'; it has: {known}")
-        return student, student.profiles[profile_id]
+        profile = student.profiles[profile_id]
+        if profile.encoder and (start := self.encoder(profile.encoder)).architecture != student.architecture:
+            raise DeclarationError(
+                f"student '{student_id}', profile '{profile_id}': encoder '{start.id}' has another [architecture] than "
+                "the student; make them agree, or name another encoder"
+            )
+        return student, profile
 
     def recipes(self) -> Iterator[tuple[Student, str, Profile]]:
         """Yield (student, profile name, profile) for every recipe of the zoo."""

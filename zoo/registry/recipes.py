@@ -82,24 +82,13 @@ class Training:
     """Share of the steps over which the learning rate climbs; it then falls linearly to zero."""
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """`muon` turns the updates of the layers' matrices orthogonal (Jordan et al., 2024); the rest keeps AdamW."""
 
     def __post_init__(self) -> None:
         require(self.tokens > 0 and self.batch_tokens > 0, "tokens and batch_tokens must be positive")
         require(0 < self.learning_rate < 1, "learning_rate must lie in (0, 1)")
         require(0 <= self.warmup < 1, "warmup must lie in [0, 1)")
-
-
-@dataclass(frozen=True, config=STRICT)
-class MaskedLanguageModelling:
-    """Pretraining on the recipe's texts before the task: tokens are hidden and guessed (Devlin et al., 2019)."""
-
-    training: Training
-    masking_rate: float = 0.2
-    seed: int = 1
-    """Fixed by the recipe, so that runs of several seeds share one pretrained encoder and differ in the task alone."""
-
-    def __post_init__(self) -> None:
-        require(0 < self.masking_rate < 1, "masking_rate must lie in (0, 1)")
 
 
 @dataclass(frozen=True, config=STRICT)

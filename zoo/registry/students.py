@@ -13,7 +13,6 @@ from zoo.registry.recipes import (
     CorpusUse,
     Distillation,
     LicenceLevel,
-    MaskedLanguageModelling,
     Method,
     TokenizerRecipe,
     Training,
@@ -40,8 +39,9 @@ class Profile:
     training: Training
     """The student's own optimisation; its undistilled twin gets the same."""
     distillation: Distillation
-    pretraining: MaskedLanguageModelling | None = None
-    """Masked-language modelling of the student (and of its twin, alike) on gold and transfer text, before the task."""
+    encoder: str | None = None
+    """Id of a file in `models/encoders/` that student and twin alike start from, its tokenizer with it; None starts
+    from random weights and a tokenizer of the recipe's own."""
     teacher_gold: tuple[CorpusUse, ...] = ()
     """Annotated documents that only the teacher learns from, in place of `gold`: what the site does not have."""
     accept: tuple[LicenceLevel, ...] = ()

@@ -10,7 +10,6 @@ from pydantic.dataclasses import dataclass
 from zoo.registry.recipes import (
     STRICT,
     Architecture,
-    MaskedLanguageModelling,
     TokenizerRecipe,
     Training,
     require,
@@ -118,7 +117,8 @@ class Teacher:
     parameters: int | None = None
     architecture: Architecture | None = None
     tokenizer: TokenizerRecipe | None = None
-    pretraining: MaskedLanguageModelling | None = None
+    encoder: str | None = None
+    """Id of a file in `models/encoders/` that a `trained` teacher starts from, its shape and tokenizer with it."""
     training: Training | None = None
     """How it learns the task on the recipe's gold."""
     endpoint: Endpoint | None = None
@@ -127,11 +127,15 @@ class Teacher:
     def __post_init__(self) -> None:
         require(self.endpoint is None or self.kind == "endpoint", "[endpoint] is for teachers of kind 'endpoint'")
         if self.kind == "trained":
-            require(self.architecture is not None and self.tokenizer is not None, "a trained teacher has a shape")
+            shaped = self.architecture is not None and self.tokenizer is not None
+            bare = self.architecture is None and self.tokenizer is None
+            why = "a trained teacher has [architecture] and [tokenizer], or an encoder that has both"
+            require(shaped if self.encoder is None else bare, why)
             require(self.training is not None, "a trained teacher has a [training] section")
             require(self.licence is None, "a trained teacher's licence is that of its corpora: leave [licence] out")
             outside = self.hub_id is not None or self.revision is not None or bool(self.output_terms)
             require(not outside, "a trained teacher comes from no one: leave hub_id, revision and output_terms out")
         else:
             require(self.licence is not None, "[licence] is missing")
+            require(self.encoder is None, "an encoder of models/encoders is for trained teachers")
             require(self.kind == "endpoint" or self.hub_id is not None, "hub_id is missing")
