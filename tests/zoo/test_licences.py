@@ -25,7 +25,7 @@ from zoo.licences import (
 from zoo.licences.__main__ import app
 from zoo.licences.evidence import judge_evidence
 from zoo.registry import REPOSITORY, Registry
-from zoo.registry.recipes import CorpusUse, Distillation, Training
+from zoo.registry.recipes import CorpusUse, Distillation
 from zoo.registry.teachers import LicenceEvidence
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
