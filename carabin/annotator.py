@@ -5,13 +5,14 @@ The lab scores its checkpoints through this same class (with a torch engine), so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carabin.calibration import read_calibration
 from carabin.documents import Document, Entity
 from carabin.engine import Engine, OnnxEngine
 from carabin.reader import ReadText, TextReader
@@ -46,6 +47,7 @@ class Annotator:
         batch_tokens: int = 4096,
         model_version: str = "",
         temperature: float = 1.0,
+        thresholds: Mapping[str, float] | None = None,
     ) -> None:
         """Put together a reader and an engine.
 
@@ -57,6 +59,8 @@ class Annotator:
             batch_tokens: Padded tokens in one call of the engine.
             model_version: Start of the SHA-256 of the weights that answer.
             temperature: Logits are divided by it before they become probabilities (`carabin.calibration`).
+            thresholds: The least scores that were fitted with it, by label, for who asks for them: an annotator leaves
+                nothing out by itself.
 
         Raises:
             ValueError: the temperature is not a positive number.
@@ -71,6 +75,7 @@ class Annotator:
         self.batch_tokens = batch_tokens
         self.model_version = model_version
         self.temperature = temperature
+        self.thresholds = dict(thresholds or {})
 
     @classmethod
     def load(cls, folder: Path | str, quantized: bool | None = None, threads: int | None = None) -> Annotator:
@@ -99,7 +104,12 @@ class Annotator:
             raise ModelError(str(error)) from None
         if engine.n_outputs is not None and engine.n_outputs != len(tags):
             raise ModelError(f"{path}: scores {engine.n_outputs} tags, but config.json names {len(tags)}")
-        return cls(reader, tags, engine, student_name(config, folder), model_version=file_digest(path))
+        version = file_digest(path)
+        fitted = read_calibration(folder, f"onnx/{path.name}", version, labels_of(tags))
+        return cls(
+            reader, tags, engine, student_name(config, folder),
+            model_version=version, temperature=fitted.temperature, thresholds=fitted.thresholds,
+        )  # fmt: skip
 
     def annotate(self, documents: Iterable[Document], buffer: int = 256) -> Iterator[Document]:
         """Yield the documents in order, their entities replaced by the model's.
