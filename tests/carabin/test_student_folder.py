@@ -1,14 +1,17 @@
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from hypothesis import given
+from hypothesis import strategies as st
 
 from carabin import Annotator, ModelError
-from carabin.onnx_safety import UnsafeModelError, check_onnx
 from carabin.student_folder import find_student, student_name
+from carabin.student_store import StudentId, ref_path, repository_folder, student_store
 from tests.carabin.tiny_model import TAGS, make_onnx, make_tokenizer, token_logits
 
 
@@ -103,60 +106,18 @@ def test_noise_in_place_of_an_onnx_file_is_refused(broken):
         refusal(broken)
 
 
-def external(tensor):
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="../../../etc/passwd")
-    return tensor
-
-
-def with_foreign_operator():
+def test_an_onnx_file_that_reaches_outside_itself_is_refused(broken):
     model = make_onnx(np.zeros((600, 5), dtype=np.float32))
-    model.graph.node[0].domain = "evil.ops"
-    model.opset_import.append(helper.make_opsetid("evil.ops", 1))
-    return model
+    model.graph.initializer[0].external_data.add(key="location", value="../../../etc/passwd")
+    (broken / "onnx" / "model.onnx").write_bytes(model.SerializeToString())
+    assert "external data is refused" in refusal(broken)
 
 
-def with_external_weights():
-    model = make_onnx(np.zeros((600, 5), dtype=np.float32))
-    external(model.graph.initializer[0])
-    return model
-
-
-def with_external_constant():
-    model = make_onnx(np.zeros((600, 5), dtype=np.float32))
-    value = external(numpy_helper.from_array(np.zeros(3, dtype=np.float32), "hidden"))
-    model.graph.node.append(helper.make_node("Constant", [], ["unused"], value=value))
-    return model
-
-
-def with_external_inside_a_branch():
-    model = with_external_constant()
-    inner = helper.make_graph([model.graph.node.pop()], "branch", [], [])
-    node = helper.make_node("If", ["c"], ["x"], then_branch=inner, else_branch=helper.make_graph([], "e", [], []))
-    model.graph.node.append(node)
-    return model
-
-
-@pytest.mark.parametrize(
-    ("make", "cause"),
-    [
-        (with_foreign_operator, "custom operators are refused"),
-        (with_external_weights, "external data is refused"),
-        (with_external_constant, "external data is refused"),
-        (with_external_inside_a_branch, "external data is refused"),
-    ],
-)
-def test_an_onnx_file_that_reaches_outside_itself_is_refused(broken, make, cause):
-    (broken / "onnx" / "model.onnx").write_bytes(make().SerializeToString())
-    assert cause in refusal(broken)
-
-
-def test_a_whole_onnx_file_passes(student, tmp_path):
-    check_onnx(student / "onnx" / "model.onnx")
-    (tmp_path / "empty.onnx").touch()
-    with pytest.raises(UnsafeModelError, match="empty"):
-        check_onnx(tmp_path / "empty.onnx")
+def test_a_tokenizer_that_could_hang_is_refused_with_a_manifest_or_without(broken):
+    tokenizer = json.loads((broken / "tokenizer.json").read_text())
+    tokenizer["normalizer"] = {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}
+    write_json(broken / "tokenizer.json", tokenizer)
+    assert "not known to end" in refusal(broken)
 
 
 def test_token_types_are_fed_where_the_model_asks_for_them(broken):
@@ -193,3 +154,82 @@ def test_an_unknown_student_is_told_which_there_are(monkeypatch, tmp_path, stude
     assert find_student(None) == find_student("bert-small") == tmp_path / "bert-small"
     with pytest.raises(ModelError, match="shipped students: bert-small"):
         find_student("bert-huge")
+
+
+@pytest.fixture
+def store(monkeypatch, tmp_path):
+    monkeypatch.setenv("CARABIN_STUDENTS", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+ONE, TWO = "1" * 40, "1" * 6 + "2" * 34
+
+
+def test_a_pulled_student_is_found_by_commit_start_of_it_and_tag(store, student):
+    folder = store / "hospital--essai"
+    for commit in (ONE, TWO):
+        shutil.copytree(student, folder / commit)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "v1.0").write_text(f"{TWO}\n")
+    (folder / "refs" / "refs%2Fpr%2F1").write_text(f"{ONE}\n")
+    assert find_student(f"hospital/essai@{ONE}") == folder / ONE
+    assert find_student("hospital/essai@1111112") == folder / TWO
+    assert find_student("hospital/essai@v1.0") == folder / TWO
+    assert find_student("hospital/essai@refs/pr/1") == folder / ONE
+    with pytest.raises(ModelError, match="several revisions are pulled"):
+        find_student("hospital/essai")
+    with pytest.raises(ModelError, match="not among the pulled students"):
+        find_student("hospital/essai@111111")  # six digits name no commit
+    with pytest.raises(ModelError, match=r"run `carabin pull hospital/essai@v2` where there is a network"):
+        find_student("hospital/essai@v2")
+    shutil.rmtree(folder / TWO)
+    assert find_student("hospital/essai") == folder / ONE
+    with pytest.raises(ModelError, match=r"carabin pull hospital/essai@v1\.0"):
+        find_student("hospital/essai@v1.0")
+    with pytest.raises(ModelError, match="carabin pull hospital/other"):
+        Annotator.load("hospital/other")
+
+
+def test_a_folder_goes_before_a_pulled_student_of_the_same_name(store, student, tmp_path, monkeypatch):
+    shutil.copytree(student, store / "hospital--essai" / ONE)
+    shutil.copytree(student, tmp_path / "hospital" / "essai")
+    monkeypatch.chdir(tmp_path)
+    assert str(find_student("hospital/essai")) == str(Path("hospital/essai"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "../x", "a/../b", "a/b@../../c", "a/b@", "a/b@-x", "a/b@x..y", "a/b@/etc", "a/b@x.lock", "a/b@x\n", "a/b@x y",
+        "/a/b", "a/b/c", "a//b", "a\\b", "a/b--c", "a/.b", "a/b@c@d", "é/b", "a/b@%2e%2e", "C:/b", "essai", "a/b.git",
+    ],
+)  # fmt: skip
+def test_what_is_no_name_of_a_student_never_becomes_a_path(text, store):
+    assert StudentId.parse(text) is None
+    with pytest.raises(ModelError):
+        find_student(text)
+
+
+@given(text=st.text(max_size=30) | st.text("ab/@.-%\\: ", max_size=12))
+def test_no_name_of_a_student_leads_out_of_the_store(text):
+    student = StudentId.parse(text)
+    if student is None:
+        return
+    assert str(student) == text
+    for path in (repository_folder(student), ref_path(student, student.revision or "main")):
+        assert Path(os.path.normpath(path)).is_relative_to(student_store())
+        assert path.name not in ("", ".", "..")
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "expected"),
+    [
+        ("linux", "XDG_DATA_HOME", "data/carabin/students"),
+        ("win32", "LOCALAPPDATA", "data/carabin/students"),
+    ],
+)
+def test_the_store_is_in_the_users_data_folder(monkeypatch, tmp_path, platform, variable, expected):
+    monkeypatch.delenv("CARABIN_STUDENTS", raising=False)
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setenv(variable, str(tmp_path / "data"))
+    assert student_store() == tmp_path / expected
