@@ -6,7 +6,8 @@ Reads `plan.json`, `verdict.json`, `teacher.json`, `export/`, `metrics/{student,
 needed, the others where they are), `frugality.json`, `energy.json` of the run; writes its folder `repository/`, once
 for the same inputs:
     1. the files of `export/`: config, weights, tokenizer, onnx/, parity.json;
-    2. metrics.json: the student's, with the others under `beside`, `frugality` and `energy`;
+    2. metrics.json: the student's, with the others under `beside`, `frugality`, `energy` and the sizes of `files`;
+       .eval_results/ for the test corpora that are on the Hub;
     3. LICENSE, README.md (`export.card`), lineage.json with the card's hash;
     4. manifest.json, last.
 """
@@ -20,8 +21,9 @@ from typing import Annotated, Any
 
 import typer
 
-from export.card import TEMPLATE, CardError, CardInputs, licence_paragraph, reason_text, render_card
-from export.lineage import CARD, make_lineage, write_lineage, write_manifest
+from export.card import TEMPLATE, CardError, licence_paragraph, reason_text, write_card
+from export.eval_results import write_eval_results
+from export.lineage import CARD, make_lineage, write_manifest
 from export.publishable import start_afresh
 from zoo.registry import REPOSITORY, DeclarationError, Registry, Student
 from zoo.runs import RECORD, RunError, hash_file, hash_files, read_json, run_step, write_json
@@ -66,13 +68,12 @@ def build_card(run: Path, student: Student, registry: Registry) -> bool:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run / "export" / name, folder / name)
         beside = {role: scores for role, scores in metrics.items() if role != "student"}
-        measured = {"beside": beside, "frugality": parts["frugality"], "energy": parts["energy"]}
-        write_json(folder / "metrics.json", {**metrics["student"], **measured})
-        write_licence(folder / "LICENSE", student.id, parts["verdict"])
         sizes = {name: (folder / name).stat().st_size for name in exported if name.endswith((".safetensors", ".onnx"))}
-        card = render_card(CardInputs(student, lineage, metrics, parts["frugality"], parts["energy"], parity, sizes))
-        (folder / CARD).write_text(card, encoding="utf-8")
-        write_lineage(folder, lineage)
+        measured = {"beside": beside, "frugality": parts["frugality"], "energy": parts["energy"], "files": sizes}
+        write_json(folder / "metrics.json", {**metrics["student"], **measured})
+        write_eval_results(folder, metrics["student"], lineage["corpora"])
+        write_licence(folder / "LICENSE", student.id, parts["verdict"])
+        write_card(folder, student, lineage)
         write_manifest(folder)
 
     return run_step(run / "repository", inputs, work, seed=parts["plan"]["seed"])

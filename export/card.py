@@ -12,12 +12,16 @@ import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
 from export import card_facts
+from export.lineage import CARD, LINEAGE, write_lineage
 from zoo.labels import LABEL_SETS
 from zoo.licences import Reason
 from zoo.registry import Student
+from zoo.runs import read_json, write_json
 
 TEMPLATE = Path(__file__).with_name("card_template.md.jinja")
 OPEN_LICENCE = "apache-2.0"
+CO2_FIELDS = {"location": "geographical_location", "hardware": "hardware_used"}
+"""Field of energy.json -> the Hub's; what nobody knows is left out."""
 LEVEL_MEANINGS = {
     "open": "free for any use, with the notices and attributions below",
     "share-alike": "what is made from it must be shared under the same terms as the texts it learned from",
@@ -48,6 +52,20 @@ class CardInputs:
     sizes: Mapping[str, int]
     """Published file -> bytes."""
 
+    @classmethod
+    def of_published(cls, folder: Path, student: Student) -> CardInputs:
+        """Return the inputs that a folder's own metrics.json, lineage.json and parity.json hold.
+
+        Raises:
+            RunError: a file is missing or damaged.
+            CardError: the files do not say all that a card must say.
+        """
+        record, lineage, parity = (read_json(folder / f"{name}.json") for name in ("metrics", "lineage", "parity"))
+        if missing := {"splits", "beside", "frugality", "energy", "files"} - record.keys():
+            raise CardError(f"{folder / 'metrics.json'}: lacks {', '.join(sorted(missing))}; build the card again")
+        metrics = {"student": record, **record["beside"]}
+        return cls(student, lineage, metrics, record["frugality"], record["energy"], parity, record["files"])
+
     def __post_init__(self) -> None:
         if "student" not in self.metrics or not card_facts.clean_splits(self.metrics["student"]):
             raise CardError(f"card of '{self.student.id}': no metrics of the student; run evaluation.score_ner first")
@@ -65,6 +83,18 @@ def render_card(inputs: CardInputs) -> str:
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         front_matter=front_matter(inputs).to_yaml(), **_body(inputs)
     )
+
+
+def write_card(folder: Path, student: Student, lineage: Mapping[str, Any]) -> None:
+    """Write README.md from a folder's metrics.json and parity.json, and lineage.json with the card's hash.
+
+    The card is a function of these three files, the student's declaration and the template, and of nothing else: who
+    has the files can render it again.
+    """
+    write_json(folder / LINEAGE, lineage)
+    card = render_card(CardInputs.of_published(folder, student))
+    (folder / CARD).write_text(card, encoding="utf-8")
+    write_lineage(folder, lineage)
 
 
 def front_matter(inputs: CardInputs) -> ModelCardData:
@@ -93,8 +123,7 @@ def front_matter(inputs: CardInputs) -> ModelCardData:
             "emissions": energy["grams_co2"],
             "source": energy["source"],
             "training_type": "distillation, the teacher's share included",
-            "geographical_location": energy.get("location", "unknown"),
-            "hardware_used": energy.get("hardware", "unknown"),
+            **{key: energy[name] for name, key in CO2_FIELDS.items() if energy.get(name)},
         },
     )
 
