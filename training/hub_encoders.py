@@ -29,6 +29,7 @@ def open_hub_tagger(
     Raises:
         RunError: the Hub has no such encoder or commit, cannot be reached, or the tokenizer gives no offsets.
     """
+    assert teacher.hub_id  # the registry has checked it
     torch.manual_seed(seed)
     try:
         model = AutoModelForTokenClassification.from_pretrained(

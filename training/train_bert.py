@@ -201,7 +201,7 @@ def sum_energy(plan: Plan, teacher: Path | None, targets: Path) -> dict[str, Any
         "grams_co2": round(sum(entry["grams_co2"] or 0.0 for entry in spent.values()), 3),
         "source": source,
         "stages": spent,
-        **{name: spent["student"][name] for name in ("hardware", "location")},
+        **{name: spent["student"][name] for name in ("hardware", "location") if name in spent["student"]},
         "twin_kwh": read_json(plan.folder / "twin" / "run.json")["energy"]["kwh"],
     }
 
