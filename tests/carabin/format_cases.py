@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -34,13 +35,30 @@ OUTPUTS = {
 
 
 def real_documents() -> list[Document]:
-    """Return a few documents of QUAERO where the data are, else synthetic ones; their ids are numbers, as OMOP's are."""
+    """Return a few documents of QUAERO where the data are, and synthetic ones; ids are numbers, as OMOP's are."""
     data = os.environ.get("CARABIN_DATA")
     texts = SYNTHETIC
     if data:
         corpora = [Path(data) / "quaero-medline" / "test.jsonl", Path(data) / "quaero-emea" / "test.jsonl"]
-        texts = [document.text[:3000] for path in corpora for document in list(read_jsonl(path))[:3]] + SYNTHETIC
+        texts = [document.text[:800] for path in corpora for document in list(read_jsonl(path))[:3]] + SYNTHETIC
     return [Document(str(101 + number), text) for number, text in enumerate(texts)]
+
+
+BAD_LINES = [b'{"id": "9001", "text": "fi\xe8vre"}', b'{"id": "9002", "text": "\\u0000"}', b'{"id": "9003"}']
+WORDS = ["fièvre", "aiguë", "dyspnée", "paracétamol", "le", "patient", "38", "😀", "e\u0301té", "\r\n", "שלום"]
+
+
+def write_notes(path, count, seed=1):
+    """Write JSONL of random notes, every fiftieth followed by one that cannot be read."""
+    choose = random.Random(seed)
+    lines = []
+    for number in range(count):
+        text = " ".join(choose.choices(WORDS, k=choose.randint(0, 60)))
+        lines.append(json.dumps({"id": str(number), "text": text, "ward": "ORL"}, ensure_ascii=False).encode())
+        if number % 50 == 3:
+            lines.append(BAD_LINES[number % 3])
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
 
 
 def write_text(documents, folder):
@@ -116,7 +134,8 @@ def write_xmi(documents, folder):
 
 def write_label_studio(documents, folder):
     path = folder / "export.json"
-    path.write_text(json.dumps([{"id": int(d.id), "data": {"text": d.text}, "annotations": []} for d in documents]))
+    tasks = [{"id": int(d.id), "data": {"text": d.text}, "annotations": []} for d in documents]
+    path.write_text(json.dumps(tasks))
     return path
 
 
@@ -136,9 +155,8 @@ INPUTS = {
 
 def found_in(form, out):
     """Return the entities of an output as (document id, start, end, label, surface, score)."""
-    return {"csv": _of_csv, "parquet": _of_parquet, "omop": _of_omop, "html": _of_html, "label-studio": _of_tasks}.get(
-        form, _read_back
-    )(out)
+    parsers = {"csv": _of_csv, "parquet": _of_parquet, "omop": _of_omop, "html": _of_html, "label-studio": _of_tasks}
+    return parsers.get(form, _read_back)(out)
 
 
 def _read_back(out):
