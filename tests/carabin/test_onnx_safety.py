@@ -206,7 +206,7 @@ def varint(value, padding=0):
 
 
 def field(number, payload, overflow=0, padding=0):
-    """Write a length-delimited field; `overflow` sets bits of the key beyond the 32 that protobuf's C++ parser keeps."""
+    """Write a length-delimited field; `overflow` sets bits of the key past the 32 that protobuf's C++ parser keeps."""
     key = (number << 3 | 2) | overflow << 32
     return varint(key, padding) + varint(len(payload)) + payload
 
