@@ -13,7 +13,11 @@ from typing import Annotated
 import typer
 
 from carabin.commands.annotate import annotate
+from carabin.commands.evaluate import evaluate
+from carabin.commands.pull import pull
+from carabin.commands.serve import serve
 from carabin.commands.terminal import INTERRUPTED
+from carabin.commands.verify import verify
 from carabin.errors import CarabinError
 
 app = typer.Typer(
@@ -43,6 +47,10 @@ def _carabin(
 
 # The order of `carabin --help`.
 app.command()(annotate)
+app.command()(evaluate)
+app.command()(pull)
+app.command()(verify)
+app.command()(serve)
 
 
 def main() -> None:
@@ -81,5 +89,7 @@ def explain(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"carabin: {message}\n")
+    # A file may be called what a terminal obeys.
+    shown = "".join(character if character.isprintable() else "?" for character in message)
+    sys.stderr.write(f"carabin: {shown}\n")
     sys.exit(code)

@@ -1,0 +1,1 @@
+"""The HTTP service behind `carabin.serve`; needs the extra `carabin[serve]`."""
