@@ -7,7 +7,7 @@ uncertain, so every result carries its unit and its n.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,38 @@ def bootstrap_difference(
         "not_above": float((drawn <= 0).mean()),
         **_method(len(ours), resamples, level),
     }
+
+
+def bootstrap_statistic(
+    table: NDArray[np.float64],
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    seed: int,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> dict[str, Any]:
+    """Return a statistic of a corpus's summed counts with its document-bootstrap interval.
+
+    Args:
+        table: Shape (n_documents, n_counts), what is counted in each document.
+        statistic: Takes summed counts, shape (..., n_counts), to a figure each, NaN where it is not defined.
+        seed: Of the resampling.
+        resamples: How many corpora are drawn.
+        level: Of the interval.
+
+    Returns:
+        `value`, `low`, `high`, `n`, `unit`, `level`, `resamples`. Value and interval are None where the statistic is
+        not defined; the interval is of the drawn corpora where it is.
+
+    Raises:
+        ValueError: no documents.
+    """
+    if len(table) == 0:
+        raise ValueError("no documents: a statistic needs at least one")
+    value = float(statistic(table.sum(axis=0)))
+    drawn = np.concatenate([statistic(weights @ table) for weights in _resamples(len(table), seed, resamples)])
+    drawn = drawn[~np.isnan(drawn)]
+    interval = _interval(drawn, level) if len(drawn) and not np.isnan(value) else {"low": None, "high": None}
+    return {"value": None if np.isnan(value) else value, **interval, **_method(len(table), resamples, level)}
 
 
 def _checked(counts: ArrayLike) -> NDArray[np.float64]:

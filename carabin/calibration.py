@@ -68,7 +68,7 @@ def read_calibration(folder: Path, weights: str, version: str, labels: Sequence[
     if not isinstance(digest, str) or not version or not digest.startswith(version):
         raise ModelError(f"{path}: was fitted to another {weights} than the one here; fetch the student again")
     temperature = fitted.get("temperature")
-    if not _is_number(temperature, *TEMPERATURES):
+    if temperature is None or not _is_number(temperature, *TEMPERATURES):
         raise ModelError(f"{path}: 'temperature' is not a number in {list(TEMPERATURES)}; fetch the student again")
     thresholds = fitted.get("thresholds")
     if not isinstance(thresholds, dict) or not all(_is_number(value, 0, 1) for value in thresholds.values()):
