@@ -2,46 +2,28 @@
 
 1. check the inputs, the output form and the student before anything is written;
 2. read the inputs as a stream, in parts of bounded size;
-3. annotate each part, setting aside what cannot be annotated, and write it (`journal`);
+3. annotate each part, setting aside what cannot be annotated, and write it (`job`);
 4. join the parts into the output and the errors file.
-
-A part is annotated by itself, never beside documents of another: dynamic INT8 scales its activations over the batch, so
-a document's last decimals depend on its neighbours, and a resumed run must have the same.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from carabin.annotation_parts import Part, PartAnnotator, cut_parts
-from carabin.formats.base import (
-    STDIN,
-    BadDocument,
-    InputError,
-    Item,
-    OutputError,
-    Provenance,
-    ReadOptions,
-    WriteOptions,
-    Writer,
-)
-from carabin.formats.json_lines import concatenate, json_line, write_json_lines
-from carabin.formats.reading import check_inputs, find_sources, holds_one_document, read_inputs
+from carabin.calibration import above_thresholds
+from carabin.documents import Document
+from carabin.formats.base import BadDocument, InputError, OutputError, Provenance, ReadOptions, WriteOptions
+from carabin.formats.reading import check_inputs, holds_one_document
 from carabin.formats.writing import check_places, output_writer
-from carabin.journal import COUNTS, Journal
+from carabin.job import PART_DOCUMENTS, Job, Report
+from carabin.parts import PartMaker, Transform
 
 if TYPE_CHECKING:
     from carabin.annotator import Annotator
-
-PART_DOCUMENTS = 512
-PART_CHARACTERS = 4_000_000
-STREAMED_DOCUMENTS = 64
-"""Documents of a part on standard output, where someone may be waiting for the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +45,6 @@ class JobOptions:
     writing: WriteOptions = field(default_factory=WriteOptions)
     calibrated: bool = False
     """Apply the thresholds that were fitted with the student; `thresholds` go before them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a job did."""
-
-    documents: int
-    """Annotated and written."""
-    entities: int
-    errors: int
-    """Documents set aside, each in the errors file."""
-    blank: int
-    """Of the documents written, those with nothing but spaces in them."""
-    read: int
-    """All documents met: `documents + errors`."""
-    errors_path: Path | None = None
-    """The errors file, if one was written."""
 
 
 def annotate_files(
@@ -124,10 +89,17 @@ def annotate_files(
     check_thresholds(options.thresholds, annotator.labels)
     if options.calibrated:
         options = replace(options, thresholds={**fitted_thresholds(annotator), **options.thresholds})
-    annotate = PartAnnotator(annotator, form.refuses, options.thresholds)
-    job = _Job(annotate, options, form, _provenance(annotator))
+    job = Job(
+        PartMaker(annotates(annotator, options.thresholds), form.refuses),
+        form,
+        provenance_of(annotator),
+        _plan(annotator, options),
+        options.reading,
+        options.resume,
+        part_documents=PART_DOCUMENTS,
+    )
     if out is None or errors_path is None:
-        return job.to_stream(read_inputs(names, options.reading), stream, errors_path, on_progress, on_error)
+        return job.to_stream(names, stream, errors_path, on_progress, on_error)
     return job.to_output(names, out, errors_path, on_progress)
 
 
@@ -149,100 +121,32 @@ def fitted_thresholds(annotator: Annotator) -> dict[str, float]:
     return annotator.thresholds
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    annotate: PartAnnotator
-    options: JobOptions
-    form: Writer
-    provenance: Provenance
+def annotates(annotator: Annotator, thresholds: Mapping[str, float]) -> Transform:
+    """Return the transform that gives documents the annotator's entities, those above the thresholds."""
 
-    def to_output(
-        self, names: Sequence[str], out: Path, errors_path: Path, on_progress: Callable[[int], None] | None
-    ) -> Report:
-        journal = Journal(out, self.form.suffix, self._plan(names), self.options.resume)
-        if not journal.complete:
-            # A resumed run keeps the first run's date.
-            provenance = replace(self.provenance, date=journal.plan["date"])
-            items = islice(read_inputs(names, self.options.reading), journal.read, None)
-            for batch in cut_parts(items, PART_DOCUMENTS, PART_CHARACTERS):
-                self._write_part(self.annotate(batch), journal, provenance)
-                if on_progress:
-                    on_progress(journal.read)
-            journal.finish(self.form.join, concatenate, errors_path)
-        totals = journal.totals()
-        return Report(**totals, errors_path=errors_path if totals["errors"] else None)
+    def annotated(documents: Sequence[Document]) -> Iterator[Document]:
+        for document in annotator.annotate(documents):
+            if thresholds:
+                document = replace(document, entities=above_thresholds(document.entities, thresholds))
+            yield document
 
-    def to_stream(
-        self,
-        items: Iterable[Item],
-        stream: TextIO | None,
-        errors_path: Path | None,
-        on_progress: Callable[[int], None] | None,
-        on_error: Callable[[BadDocument], None] | None,
-    ) -> Report:
-        totals = dict.fromkeys(COUNTS, 0)
-        if errors_path is not None:
-            errors_path.unlink(missing_ok=True)
-        for batch in cut_parts(items, STREAMED_DOCUMENTS, PART_CHARACTERS):
-            part = self.annotate(batch)
-            if stream:
-                stream.writelines(json_line(document, self.provenance) for document in part.documents)
-                stream.flush()
-            if part.bad and errors_path is not None:
-                write_json_lines([problem.to_dict() for problem in part.bad], errors_path, mode="a")
-            elif on_error:
-                for problem in part.bad:
-                    on_error(problem)
-            for name, count in part.counts().items():
-                totals[name] += count
-            if on_progress:
-                on_progress(totals["read"])
-        return Report(**totals, errors_path=errors_path if totals["errors"] else None)
-
-    def _write_part(self, part: Part, journal: Journal, provenance: Provenance) -> None:
-        journal.commit(
-            part.counts(),
-            lambda path: self.form.write_part(part.documents, path, provenance),
-            lambda path: write_json_lines([problem.to_dict() for problem in part.bad], path),
-        )
-
-    def _plan(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return all that decides the bytes of the output."""
-        import onnxruntime
-
-        return {
-            "software": f"{self.provenance.software}, onnxruntime {onnxruntime.__version__}",
-            "model": self.provenance.model,
-            "threads": self.options.threads or os.cpu_count(),
-            "form": type(self.form).__name__,
-            "writing": [asdict(self.form.options), file_signature(self.form.options.typesystem)],
-            "temperature": self.annotate.annotator.temperature,
-            "thresholds": dict(self.options.thresholds),
-            "reading": asdict(self.options.reading),
-            "inputs": [input_signature(name, self.options.reading) for name in names],
-            "part": [PART_DOCUMENTS, PART_CHARACTERS],
-            "date": self.provenance.date,
-        }
+    return annotated
 
 
-def file_signature(name: str | None) -> list[Any]:
-    """Return what tells that a file is still the same: its name, size and time of change."""
-    if name is None:
-        return []
-    stat = Path(name).stat()
-    return [name, stat.st_size, stat.st_mtime_ns]
+def _plan(annotator: Annotator, options: JobOptions) -> dict[str, Any]:
+    """Return what decides the bytes of the output beside what every job knows."""
+    import onnxruntime
+
+    return {
+        "engine": f"onnxruntime {onnxruntime.__version__}",
+        "threads": options.threads or os.cpu_count(),
+        "temperature": annotator.temperature,
+        "thresholds": dict(options.thresholds),
+    }
 
 
-def input_signature(name: str, options: ReadOptions) -> list[Any]:
-    """Return what tells that an input is still the same: its name, its files, their sizes and times of change."""
-    if name == STDIN:
-        return [STDIN]
-    stats = [source.path.stat() for source in find_sources(name, options)[1] if source.path.exists()]
-    sizes, times = [stat.st_size for stat in stats], [stat.st_mtime_ns for stat in stats]
-    return [name, len(stats), sum(sizes), max(times, default=0)]
-
-
-def _provenance(annotator: Annotator) -> Provenance:
+def provenance_of(annotator: Annotator) -> Provenance:
+    """Return who annotates, and that it is today."""
     from datetime import UTC, datetime
 
     from carabin import __version__

@@ -122,9 +122,9 @@ def test_a_failure_never_quotes_a_note(student):
     assert b"Dupont" not in result.stderr + result.stdout
     assert b"KeyError" in result.stderr
     code = (
-        "from carabin import annotate\n"
+        "from carabin import job\n"
         "def fail(document, provenance): raise KeyError(document.text)\n"
-        "annotate.json_line = fail\n" + OFFLINE
+        "job.json_line = fail\n" + OFFLINE
     )
     result = run("annotate", "-", "--model", student, data=SECRET.encode(), code=code)
     assert "unexpected KeyError" in one_line(result, 1)

@@ -1,17 +1,15 @@
-"""One part of a run: its documents annotated, those that cannot be set aside; in order, none lost."""
+"""One part of a run: its documents transformed, those that cannot be set aside; in order, none lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from carabin.calibration import above_thresholds
 from carabin.documents import Document
 from carabin.formats import BadDocument, Item
 
-if TYPE_CHECKING:
-    from carabin.annotator import Annotator
+Transform = Callable[[Sequence[Document]], Iterable[Item]]
+"""Yields one item a document, in order; where it raises, it is asked again for each document alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +32,18 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class PartAnnotator:
-    """Annotates parts."""
+class PartMaker:
+    """Makes parts of items by a transform of their documents."""
 
-    annotator: Annotator
+    transform: Transform
     refuses: Callable[[Document], str | None]
     """Why the output cannot hold a document, None if it can."""
-    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, items: Sequence[Item]) -> Part:
-        """Return the documents with their entities, and what was set aside."""
+        """Return the documents, transformed, and what was set aside."""
         refused = {n: self.refuses(item) for n, item in enumerate(items) if isinstance(item, Document)}
         fit = {n: item for n, item in enumerate(items) if isinstance(item, Document) and refused[n] is None}
-        results = dict(zip(fit, self._annotate(list(fit.values())), strict=True))
+        results = dict(zip(fit, self._transformed(list(fit.values())), strict=True))
         documents: list[Document] = []
         bad: list[BadDocument] = []
         for number, item in enumerate(items):
@@ -56,27 +53,22 @@ class PartAnnotator:
             elif cause := refused[number]:
                 bad.append(BadDocument(f"id {result.id}", cause, result.id))
             else:
-                documents.append(self._above_thresholds(result))
+                documents.append(result)
         return Part(len(items), tuple(documents), tuple(bad))
 
-    def _annotate(self, documents: Sequence[Document]) -> list[Item]:
+    def _transformed(self, documents: Sequence[Document]) -> list[Item]:
         try:
-            return list(self.annotator.annotate(documents))
+            return list(self.transform(documents))
         except Exception:
             # One of them is the cause: alone, each shows whether it is the one.
             return [self._alone(document) for document in documents]
 
     def _alone(self, document: Document) -> Item:
         try:
-            return next(self.annotator.annotate([document]))
+            return next(iter(self.transform([document])))
         except Exception as error:
             # The error's own message may quote the text; its type cannot.
             return BadDocument(f"id {document.id}", f"the engine failed on it ({type(error).__name__})", document.id)
-
-    def _above_thresholds(self, document: Document) -> Document:
-        if not self.thresholds:
-            return document
-        return replace(document, entities=above_thresholds(document.entities, self.thresholds))
 
 
 def cut_parts(items: Iterable[Item], count: int, characters: int) -> Iterator[list[Item]]:
