@@ -4,6 +4,7 @@ SEED ?= 1
 PYTHON ?= python3
 LAB := .venv/lab/bin/python
 EXPORT := .venv/export/bin/python
+HOSPITAL := .venv/hospital/bin/python
 RUN = runs/bert-$*/$(PROFILE)/seed-$(SEED)
 ifneq ($(CARABIN_DATA),)
 export CARABIN_DATA
@@ -22,19 +23,26 @@ help: ## print this list
 		awk -F'|' '{ n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  make %-18s %s\n", names[i], i == 1 ? $$2 : "\"" }'
 	@echo "  options: PROFILE=local|quaero|hub  SEED=1  CARABIN_DATA=folder  REPO=org/name  DRY_RUN=1"
 
-environments: .venv/lab/.ready .venv/export/.ready ## create the two locked environments, lab and export
+environments: .venv/lab/.ready .venv/export/.ready .venv/hospital/.ready ## create the three locked environments, lab, export and hospital
 
 .venv/%/.ready: requirements/%.txt
 	$(PYTHON) -m venv .venv/$*
 	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
+# Installed, not only found on the path: the command `carabin` and spaCy's factories are entry points.
+.venv/hospital/.ready: requirements/hospital.txt pyproject.toml
+	$(PYTHON) -m venv .venv/hospital
+	.venv/hospital/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	.venv/hospital/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
 lock: ## resolve requirements/*.in anew into requirements/*.txt (needs the registry; takes minutes)
-	@for name in lab export; do \
+	@for name in lab export hospital; do \
 		rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock && \
 		.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/$$name.in && \
 		{ echo "# Written by \`make lock\` from $$name.in; do not edit."; \
-		  .venv/lock/bin/python -m pip freeze | sed -E 's/\+cpu$$//'; } > requirements/$$name.txt || exit 1; \
+		  .venv/lock/bin/python -m pip freeze --all --exclude pip --exclude carabin | sed -E 's/\+cpu$$//'; } > requirements/$$name.txt || exit 1; \
 	done; rm -rf .venv/lock
 
 train-bert-tiny train-bert-mini train-bert-small train-bert-medium: train-bert-%: environments ## the main job for a student (tiny, mini, small, medium): gate -> ... -> INT8 -> card
@@ -67,11 +75,13 @@ check: .venv/lab/.ready ## lint, types, who imports whom, spelling
 	.venv/lab/bin/lint-imports
 	.venv/lab/bin/typos
 
-test: environments ## run the whole test suite, offline
-	$(LAB) -m pytest -n 2
+test: environments ## run the whole test suite, offline: the hospital's tests without torch, then the lab's
+	$(HOSPITAL) -m pytest -n 2 tests/carabin
+	$(LAB) -m pytest -n 2 --ignore=tests/carabin
 
 test-fast: environments ## the tests that take seconds
-	$(LAB) -m pytest -n 2 -m "not slow"
+	$(HOSPITAL) -m pytest -n 2 -m "not slow" tests/carabin
+	$(LAB) -m pytest -n 2 -m "not slow" --ignore=tests/carabin
 
 clean: ## delete what runs wrote; environments stay
 	rm -rf runs
