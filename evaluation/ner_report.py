@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from carabin.bootstrap import RESAMPLES
 from carabin.documents import Document
+from carabin.errors import CarabinError
 from carabin.ner_tally import NerTally
 from carabin.reliability import Reliability
 from carabin.tagging import decode_spans, encode_spans
@@ -27,7 +28,7 @@ from zoo.noise import KINDS, carry_entities, perturb
 _BUFFER = 256
 
 
-class ScoreError(ValueError):
+class ScoreError(CarabinError):
     """Something that cannot be scored as it stands; the message names it, the cause and the way out."""
 
 

@@ -12,10 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from zoo.runs import RunError, read_json
+from zoo.errors import one_line_errors
+from zoo.runs import read_json
 
 METRIC = "ner_exact_f1"
 ROWS = (("teacher", "teacher"), ("student", "student"), ("twin", "undistilled twin"), ("int8", "student, INT8 ONNX"))
+NEEDED = ("student", "twin")
+"""Without these there is nothing to say; the teacher may answer over HTTP, and INT8 be withheld."""
 
 
 def compare_roles(metrics: dict[str, dict[str, Any]], split: str) -> dict[str, Any]:
@@ -39,8 +42,8 @@ def compare_roles(metrics: dict[str, dict[str, Any]], split: str) -> dict[str, A
 
 def print_summary(run: Path, console: Console) -> None:
     """Print a run's table of models, and what the student weighs and costs."""
-    roles = [role for role, _ in ROWS if (run / "metrics" / f"{role}.json").is_file()]
-    metrics = {role: read_json(run / "metrics" / f"{role}.json") for role in roles}
+    paths = {role: run / "metrics" / f"{role}.json" for role, _ in ROWS}
+    metrics = {role: read_json(path) for role, path in paths.items() if role in NEEDED or path.is_file()}
     for split in metrics["student"]["splits"]:
         if "+" in split:
             continue
@@ -83,11 +86,8 @@ def _table(metrics: dict[str, dict[str, Any]], split: str) -> Table:
 
 def main(run: Annotated[Path, typer.Option(help="Folder of the run.")]) -> None:
     """Print a finished run's results."""
-    try:
+    with one_line_errors("summary"):
         print_summary(run, Console(width=120))
-    except (RunError, KeyError) as error:
-        typer.echo(f"summary: {error}; run `make train-…` to the end first", err=True)
-        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":

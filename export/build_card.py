@@ -5,8 +5,9 @@
 Reads `plan.json`, `verdict.json`, `teacher.json`, `export/`, `metrics/{student,teacher,twin,int8}.json` (student
 needed, the others where they are), `frugality.json`, `energy.json` of the run; writes its folder `repository/`, once
 for the same inputs:
-    1. the files of `export/`: config, weights, tokenizer, onnx/, parity.json;
-    2. metrics.json: the student's, with the others under `beside`, `frugality`, `energy` and the sizes of `files`;
+    1. the files of `export/`: config, weights, tokenizer, onnx/, parity.json; calibration.json, where there is one;
+    2. metrics.json: the student's, with the others under `beside`, `frugality`, `energy`, `calibration` and the sizes of
+       `files`;
        .eval_results/ for the test corpora that are on the Hub;
     3. LICENSE, README.md (`export.card`), lineage.json with the card's hash;
     4. manifest.json, last.
@@ -21,11 +22,13 @@ from typing import Annotated, Any
 
 import typer
 
-from export.card import TEMPLATE, CardError, licence_paragraph, reason_text, write_card
+from export.calibration_facts import CALIBRATION, FOLDER, read_calibration
+from export.card import TEMPLATE, licence_paragraph, reason_text, write_card
 from export.eval_results import write_eval_results
 from export.lineage import CARD, make_lineage, write_manifest
 from export.publishable import start_afresh
-from zoo.registry import REPOSITORY, DeclarationError, Registry, Student
+from zoo.errors import one_line_errors
+from zoo.registry import REPOSITORY, Registry, Student
 from zoo.runs import RECORD, RunError, hash_file, hash_files, read_json, run_step, write_json
 
 ROLES = ("student", "teacher", "twin", "int8")
@@ -57,8 +60,9 @@ def build_card(run: Path, student: Student, registry: Registry) -> bool:
     lineage = make_lineage(
         parts["plan"], parts["verdict"], registry, exported["model.safetensors"], parts["teacher"].get("sha256")
     )
+    calibration = read_calibration(run, exported)
     inputs = {
-        **parts, "metrics": metrics, "exported": exported, "template": hash_file(TEMPLATE), "student": student,
+        **parts, "metrics": metrics, "exported": exported, "calibration": calibration, "template": hash_file(TEMPLATE), "student": student,
         "lineage": {key: value for key, value in lineage.items() if key not in ("commit", "software")},
     }  # fmt: skip
 
@@ -67,9 +71,13 @@ def build_card(run: Path, student: Student, registry: Registry) -> bool:
         for name in exported:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run / "export" / name, folder / name)
+        if calibration is not None:
+            shutil.copyfile(run / FOLDER / CALIBRATION, folder / CALIBRATION)
         beside = {role: scores for role, scores in metrics.items() if role != "student"}
         sizes = {name: (folder / name).stat().st_size for name in exported if name.endswith((".safetensors", ".onnx"))}
         measured = {"beside": beside, "frugality": parts["frugality"], "energy": parts["energy"], "files": sizes}
+        if calibration is not None:
+            measured["calibration"] = calibration
         write_json(folder / "metrics.json", {**metrics["student"], **measured})
         write_eval_results(folder, metrics["student"], lineage["corpora"])
         write_licence(folder / "LICENSE", student.id, parts["verdict"])
@@ -97,13 +105,10 @@ def write_licence(path: Path, name: str, verdict: Mapping[str, Any]) -> None:
 
 def main(run: Annotated[Path, typer.Option(help="Folder of the run.")]) -> None:
     """Write a run's publishable repository."""
-    try:
+    with one_line_errors("card"):
         registry = Registry()
         student = registry.student(read_json(run / "plan.json")["student"]["id"])
         done = build_card(run, student, registry)
-    except (CardError, DeclarationError, RunError) as error:
-        typer.echo(f"card: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(f"card    {'done' if done else 'found done'}: {run / 'repository' / CARD}")
 
 

@@ -27,13 +27,13 @@ import typer
 from carabin import Annotator, Document
 from carabin.engine import OnnxEngine
 from carabin.ner_scores import score_spans
-from carabin.student_folder import ModelError
 from export.gate import LIMIT, Score, gate_int8
 from export.parity import TOLERANCE, compare_torch_with_onnx, folder_batches
-from export.publishable import CheckpointError, start_afresh, write_publishable
+from export.publishable import start_afresh, write_publishable
 from export.quantise import Int8Options
-from zoo.corpora import CorpusError, read_documents
-from zoo.registry import REPOSITORY, DeclarationError, Registry
+from zoo.corpora import read_documents
+from zoo.errors import one_line_errors
+from zoo.registry import REPOSITORY, Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RunError, hash_files, read_json, run_step, write_json
 
@@ -116,7 +116,7 @@ def main(
     export_python: Annotated[Path, typer.Option(envvar="CARABIN_EXPORT_PYTHON")] = DEFAULT_PYTHON,
 ) -> None:
     """Export a run's student to ONNX and INT8."""
-    try:
+    with one_line_errors("export"):
         plan, registry = read_json(run / "plan.json"), Registry()
         labels = plan["student"]["labels"]
         uses = [CorpusUse(use["corpus"], use["split"], use["documents"]) for use in plan["profile"]["dev"]]
@@ -124,9 +124,6 @@ def main(
         documents = [document for use in uses for document in read_documents(registry, use, labels, seed)]
         done = build_onnx(run / "student", run / "export", plan["student"]["id"], documents, export_python)
         int8 = read_json(run / "export" / "parity.json")["int8"]
-    except (CheckpointError, CorpusError, DeclarationError, ModelError, RunError) as error:
-        typer.echo(f"export: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(f"export  {'done' if done else 'found done'}: {run / 'export' / 'onnx'}; {int8['why']}")
 
 

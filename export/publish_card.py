@@ -19,7 +19,8 @@ import typer
 
 from export.card import CardError, write_card
 from export.lineage import CARD, LINEAGE
-from zoo.registry import REPOSITORY, DeclarationError, Registry
+from zoo.errors import one_line_errors
+from zoo.registry import REPOSITORY, Registry
 from zoo.runs import RunError, read_json
 
 FACTS = ("metrics.json", LINEAGE, "parity.json")
@@ -94,7 +95,7 @@ def main(
 ) -> None:
     """Keep a run's card in git, render the kept cards anew, or check that they are fresh."""
     registry = Registry()
-    try:
+    with one_line_errors("card"):
         if run is not None and not check:
             typer.echo(f"card    kept: {card_folder(registry, publish_run(run, registry)) / CARD}")
             return
@@ -105,9 +106,6 @@ def main(
                 typer.echo(f"card    rendered: {card_folder(registry, student) / CARD}")
             return
         stale = [student for student in students if not is_fresh(student, registry)]
-    except (CardError, DeclarationError, RunError) as error:
-        typer.echo(f"card: {error}", err=True)
-        raise typer.Exit(2) from None
     for student in stale:
         path = card_folder(registry, student) / CARD
         typer.echo(f"card: {path}: stale, its figures or the template changed; run `make cards`", err=True)

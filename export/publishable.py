@@ -4,7 +4,7 @@ Transformers 5 writes `tokenizer_class: TokenizersBackend`, a name that transfor
 would load in both, but they rebuild the normalizer and lower-case the text unless told otherwise in three more keys;
 `PreTrainedTokenizerFast` takes tokenizer.json as it stands in both, so the ids are the ones `tokenizers` itself gives.
 
-Standard library only: the lab calls it, and so may any other environment.
+Neither transformers nor tokenizers is asked: the files are read as JSON and written as JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from carabin.errors import CarabinError
 
 Json = dict[str, Any]
 
@@ -26,7 +28,7 @@ _UNSET_LENGTH = 1 << 20
 """transformers writes 10^30 for "no limit"; nothing of ours reads a million tokens at once."""
 
 
-class CheckpointError(ValueError):
+class CheckpointError(CarabinError):
     """A checkpoint that cannot be published; the message names the file, the cause and the way out."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
+from carabin.errors import CarabinError
 from zoo.runs import RECORD, hash_file
 
 MANIFEST = "manifest.json"
@@ -38,7 +39,7 @@ INT8_LIMIT = 0.005
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz")
 
 
-class PublishError(Exception):
+class PublishError(CarabinError):
     """The folder must not be published; the message names the thing, the cause and the way out, on one line."""
 
 

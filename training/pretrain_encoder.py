@@ -21,11 +21,10 @@ from typing import Annotated
 
 import typer
 
-from carabin.documents import DocumentError
-from zoo.corpora import CorpusError
+from zoo.errors import one_line_errors
 from zoo.licences import LicenceRefused, judge_encoder
-from zoo.registry import REPOSITORY, DeclarationError, Registry
-from zoo.runs import RECORD, RunError, read_json
+from zoo.registry import REPOSITORY, Registry
+from zoo.runs import RECORD, read_json
 
 SHOWN = (
     "text_words", "tokens", "parameters", "word_vectors_seconds", "tokens_read", "tokens_per_second", "last_loss",
@@ -40,7 +39,7 @@ def main(
 ) -> None:
     """Pretrain an encoder on open text."""
     registry = Registry()
-    try:
+    with one_line_errors("stopped"):
         declared = registry.encoder(encoder)
         verdict = judge_encoder(registry, declared)
         if dry_run:
@@ -54,9 +53,6 @@ def main(
         from training.pretraining import make_encoder
 
         folder = make_encoder(registry, declared, REPOSITORY / "runs", minutes)
-    except (DeclarationError, LicenceRefused, CorpusError, DocumentError, RunError) as error:
-        typer.echo(f"stopped: {error}", err=True)
-        raise typer.Exit(2) from None
     record = read_json(folder / RECORD)
     typer.echo(f"encoder {folder}")
     for name in SHOWN:

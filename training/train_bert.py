@@ -25,11 +25,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carabin.documents import DocumentError
-from zoo.corpora import CorpusError
-from zoo.licences import LicenceRefused
+from zoo.errors import one_line_errors
 from zoo.plan import Plan, make_plan, write_plan
-from zoo.registry import DeclarationError
 from zoo.registry.recipes import Distillation
 from zoo.runs import RunError, read_json, run_step, write_json
 
@@ -44,7 +41,7 @@ def main(
     dry_run: Annotated[bool, typer.Option(help="Print the resolved plan and stop.")] = False,
 ) -> None:
     """Train a BERT student, its teacher and its undistilled twin."""
-    try:
+    with one_line_errors("stopped"):
         plan = make_plan(student, profile, seed)
         if dry_run:
             shown = plan.to_dict() | {"verdict": plan.verdict.to_dict()}
@@ -52,9 +49,6 @@ def main(
             return
         write_plan(plan)
         train(plan)
-    except (DeclarationError, LicenceRefused, CorpusError, DocumentError, RunError) as error:
-        typer.echo(f"stopped: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def train(plan: Plan) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from carabin.documents import Document, DocumentError, Entity, read_json_lines, without_nesting
+from carabin.errors import CarabinError
 from zoo.labels import LABEL_SETS
 from zoo.registry import Corpus, Registry
 from zoo.registry.recipes import CorpusUse
@@ -22,7 +23,7 @@ from zoo.runs import fingerprint, hash_file
 DATA_VARIABLE = "CARABIN_DATA"
 
 
-class CorpusError(RuntimeError):
+class CorpusError(CarabinError):
     """A corpus that cannot be read; the message names it, the cause and the ways to get it."""
 
 

@@ -16,10 +16,11 @@ from typing import Annotated, Any
 import typer
 
 from zoo.corpora import revision_of
-from zoo.licences import LicenceRefused, Verdict, enforce, judge_recipe
-from zoo.registry import REPOSITORY, DeclarationError, Profile, Registry, Student, Teacher
+from zoo.errors import one_line_errors
+from zoo.licences import Verdict, enforce, judge_recipe
+from zoo.registry import REPOSITORY, Profile, Registry, Student, Teacher
 from zoo.registry.recipes import CorpusUse
-from zoo.runs import RunError, read_json, write_json
+from zoo.runs import read_json, write_json
 
 ROLES = ("gold", "teacher_gold", "dev", "test", "transfer", "pretraining")
 
@@ -123,16 +124,13 @@ def main(
     dry_run: Annotated[bool, typer.Option(help="Print the plan and write nothing.")] = False,
 ) -> None:
     """Resolve a recipe, judge its licences, and write or print the plan."""
-    try:
+    with one_line_errors("refused"):
         plan = make_plan(student, profile, seed)
         shown = plan.to_dict() | {"verdict": plan.verdict.to_dict()}
         if dry_run:
             typer.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
             return
         write_plan(plan)
-    except (DeclarationError, LicenceRefused, RunError) as error:
-        typer.echo(f"refused: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(f"gate    {plan.verdict.level}: {student}, profile {profile}, seed {plan.seed} -> {plan.folder}")
 
 

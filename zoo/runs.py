@@ -23,11 +23,13 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from carabin.errors import CarabinError
+
 RECORD = "run.json"
 _SOFTWARE = ("torch", "transformers", "tokenizers", "datasets", "accelerate", "onnxruntime", "optimum-onnx", "numpy")
 
 
-class RunError(RuntimeError):
+class RunError(CarabinError):
     """A step that cannot go on; the message names it, the cause and the way out."""
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from carabin.errors import CarabinError
 from zoo.licences.policy import LEVELS, strictest
 from zoo.registry.recipes import LicenceLevel
 
 
-class LicenceRefused(Exception):  # noqa: N818 - the name says what happened, as the card does
+class LicenceRefused(CarabinError):  # noqa: N818 - the name says what happened, as the card does
     """A recipe that may not be made: who, what, the clause and the way out, on one line."""
 
 

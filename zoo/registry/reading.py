@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from carabin.errors import CarabinError
+
 T = TypeVar("T")
 
 
-class DeclarationError(ValueError):
+class DeclarationError(CarabinError):
     """A file under `models/` or `datasets_cards/` that cannot be believed as it stands."""
 
 
