@@ -40,14 +40,13 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from carabin.annotator import ModelError
-from carabin.documents import DocumentError
 from evaluation.ner_report import ScoreError
 from evaluation.score_ner import describe_model, parse_use
-from zoo.corpora import CorpusError, read_documents, revision_of
-from zoo.registry import REPOSITORY, DeclarationError, Registry
-from zoo.runs import RunError, fingerprint, hash_file, provenance, read_json, write_json
-from zoo.torch_engine import Which, model_file, resolve_which
+from zoo.checkpoints import Which, model_file, resolve_which
+from zoo.corpora import read_documents, revision_of
+from zoo.errors import one_line_errors
+from zoo.registry import REPOSITORY, Registry
+from zoo.runs import fingerprint, hash_file, provenance, read_json, write_json
 
 SCHEMA = 1
 NOTE_CHARACTERS = 300
@@ -153,8 +152,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of a synthetic corpus.")] = 1,
 ) -> None:
     """Measure what a student costs and write frugality.json."""
-    console = Console(stderr=True)
-    try:
+    with one_line_errors("frugality"):
         use, registry = parse_use(corpus), Registry()
         file = model_file(model, which)  # type: ignore[arg-type]
         revision = revision_of(registry.corpus(use.corpus), use.split)
@@ -166,9 +164,6 @@ def main(
         record = measure_model(model, which, texts, seconds)  # type: ignore[arg-type]
         record["texts"] = {"corpus": str(use), "revision": revision, **record["texts"]}
         write_json(out, {"schema": SCHEMA, **record, "inputs_sha256": key, "provenance": provenance(seed)})
-    except (ModelError, ScoreError, CorpusError, DeclarationError, DocumentError, RunError) as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
     latency, fast = record["latency_short_note"], record["throughput"]["all"]
     typer.echo(
         f"{record['model']['bytes'] / 1e6:.1f} MB, {record['peak_rss_bytes'] / 1e6:.0f} MB peak RSS, "

@@ -41,15 +41,17 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from carabin.annotator import Annotator, ModelError
-from carabin.documents import Document, DocumentError
+from carabin.annotator import Annotator
+from carabin.documents import Document
 from evaluation.ner_report import Noise, ScoreError, score_documents
-from zoo.corpora import CorpusError, read_documents, revision_of
+from zoo.checkpoints import Which, model_file, resolve_which
+from zoo.corpora import read_documents, revision_of
+from zoo.errors import one_line_errors
 from zoo.labels import LABEL_SETS
-from zoo.registry import REPOSITORY, DeclarationError, Registry
+from zoo.registry import REPOSITORY, Registry
 from zoo.registry.recipes import CorpusUse
-from zoo.runs import RunError, hash_file, provenance, write_json
-from zoo.torch_engine import Which, load_annotator, model_file, resolve_which
+from zoo.runs import hash_file, provenance, write_json
+from zoo.torch_engine import load_annotator
 
 SCHEMA = 1
 _USE = re.compile(r"(?P<corpus>[^/\[\]]+)/(?P<split>[^/\[\]]+)(?:\[:(?P<documents>\d+)\])?")
@@ -152,7 +154,7 @@ def main(
 ) -> None:
     """Score a NER student and write metrics.json."""
     console = Console(stderr=True)
-    try:
+    with one_line_errors("score"):
         uses = [parse_use(text) for text in corpus]
         noises = [Noise.parse(text) for text in noise or ()]
         record = score_model(
@@ -160,9 +162,6 @@ def main(
             watch=lambda documents, name, total: track(documents, name, total, console=console, transient=True),
         )  # fmt: skip
         write_json(out, record)
-    except (ModelError, ScoreError, CorpusError, DeclarationError, DocumentError, RunError) as error:
-        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
     for name, split in record["splits"].items():
         exact, overlap = split["ner_exact_f1"], split["ner_overlap_f1"]
         interval = f"[{exact['low']:.3f}, {exact['high']:.3f}]"

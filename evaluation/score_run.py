@@ -18,7 +18,9 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from zoo.registry import REPOSITORY, DeclarationError, Registry
+from zoo.checkpoints import weight_files
+from zoo.errors import one_line_errors
+from zoo.registry import REPOSITORY, Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RunError, fingerprint, hash_file, read_json, write_json
 
@@ -46,18 +48,12 @@ def find_model(run: Path, role: str) -> tuple[Path | None, str]:
     raise RunError(f"role '{role}' is not one of {', '.join(ROLES)}")
 
 
-def weights_of(folder: Path, which: str) -> Path:
-    """Return the file whose hash names the model."""
-    names = {"torch": "model.safetensors", "onnx": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
-    return folder / names[which]
-
-
 def score_role(run: Path, role: str, plan: dict[str, Any], registry: Registry, console: Console) -> str:
     """Score one role unless it is scored; return what was done: scored, found done, or withheld."""
     folder, which = find_model(run, role)
     if folder is None:
         return "no checkpoint: answers over HTTP"
-    weights, out = weights_of(folder, which), run / "metrics" / f"{role}.json"
+    weights, out = weight_files(folder)[which], run / "metrics" / f"{role}.json"
     if which == "int8" and not weights.is_file():
         out.unlink(missing_ok=True)
         return "withheld by the quality gate"
@@ -89,19 +85,12 @@ def main(
     role: Annotated[list[str], typer.Option(help="teacher, student, twin, onnx or int8; may be repeated.")],
 ) -> None:
     """Score a run's models on its test splits."""
-    from carabin.annotator import ModelError
-    from carabin.documents import DocumentError
-    from zoo.corpora import CorpusError
-
     console = Console(stderr=True)
-    try:
+    with one_line_errors("score"):
         plan, registry = read_json(run / "plan.json"), Registry()
         for name in role:
             outcome = score_role(run, name, plan, registry, console)
             typer.echo(f"score   {name}: {outcome}")
-    except (ModelError, CorpusError, DeclarationError, DocumentError, RunError, ValueError) as error:
-        typer.echo(f"score: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":

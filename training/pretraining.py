@@ -78,6 +78,12 @@ class _Pretraining:
 
     def run(self, into: Path) -> dict[str, Any]:
         """Do the steps; return the figures for the record."""
+        spent: dict[str, Any] = {}
+        with measure_energy(spent):
+            figures = self._make(into)
+        return figures | spent
+
+    def _make(self, into: Path) -> dict[str, Any]:
         encoder = self.encoder
         if self.group.leader and not (into / "text.json").is_file():
             self._read(into)
@@ -129,13 +135,11 @@ class _Pretraining:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.bfloat16 if mixed_precision() == "bf16" else torch.float32
         peak = matmul_peak(device, dtype)
-        figures: dict[str, Any] = {}
-        with measure_energy(figures):
-            title = f"encoder {encoder.id}"
-            figures |= optimise(MaskedObjective(model), batcher, plan, training, into / "training", encoder.seed, title)
+        title = f"encoder {encoder.id}"
+        figures = optimise(MaskedObjective(model), batcher, plan, training, into / "training", encoder.seed, title)
         flops = training_flops(model.config, rows.shape[1], masking.rate) * figures["tokens_per_second"]
         figures["matmul_peak_tflops"] = round(peak / 1e12, 3)
-        figures["model_flop_utilisation"] = round(flops / peak, 3)
+        figures["model_flop_utilisation"] = round(flops / peak, 5)
         return figures
 
     def _affordable(self, model: BertForMaskedLM, batcher: MaskedBatcher, rows: NDArray[np.int32], into: Path) -> int:

@@ -97,6 +97,7 @@ def train_tagger(
 
     def work(into: Path) -> dict[str, Any]:
         model, tokenizer = build()
+        model.get_input_embeddings().weight.requires_grad_(not training.frozen_embeddings)
         reader = read_with(tokenizer)
         passages = _shared_passages(labelled, reader, tokenizer.model_max_length, into / "passages", group)
         beside, beside_reader = _open_teacher(teacher)

@@ -14,14 +14,18 @@ from carabin.tagging import bio_tags
 from training.endpoint_teacher import check_recipe, endpoint_key
 from training.hub_encoders import open_hub_tagger
 from training.passages import gold_text
+from training.processes import Processes
 from training.stages import TaggerRecipe, train_tagger
 from training.starts import Start, start_afresh, start_from
 from training.texts import teacher_documents, transfer_documents
+from zoo.checkpoints import model_file, write_ensemble
 from zoo.labels import LABEL_SETS
 from zoo.plan import Plan
 from zoo.registry.recipes import Distillation, NoiseRecipe
-from zoo.runs import RunError, fingerprint, hash_file
+from zoo.runs import RECORD, RunError, fingerprint, hash_file, read_json, run_step
 
+MEMBER_STRIDE = 1000
+"""Between the seeds of an ensemble's members: runs of neighbouring seeds share none."""
 GOLD_ONLY = Distillation(soft_weight=0.0, gold_weight=1.0, noise=NoiseRecipe(share=0.0))
 
 
@@ -66,23 +70,58 @@ def identify_teacher(plan: Plan, checkpoint: Path | None) -> str | dict[str, Any
     """Return what tells this teacher's answers from any other's: its weights' sha256, or how an endpoint is asked."""
     if checkpoint is None:
         return {"endpoint": endpoint_key(plan.teacher, plan.student.labels)}
-    return hash_file(checkpoint / "model.safetensors")
+    return hash_file(model_file(checkpoint, "torch"))
 
 
 def _train_on_the_spot(plan: Plan, folder: Path) -> Path:
     teacher = plan.teacher
-    assert teacher.training  # the registry has checked it
-    tags = bio_tags(LABEL_SETS[plan.student.labels])
     start = start_from(plan, teacher.encoder) if teacher.encoder else _start_afresh(plan)
-    train_tagger(
-        (gold_text(document, LABEL_SETS[plan.student.labels]) for document in teacher_documents(plan)),
-        lambda: start.build(tags, plan.seed),
-        TaggerRecipe(tags, teacher.training, GOLD_ONLY, plan.seed),
+    if teacher.members == 1:
+        return _train_member(plan, start, folder, plan.seed, f"teacher {teacher.id}")
+    if plan.profile.distillation.relation_weight > 0:
+        raise RunError(f"teacher '{teacher.id}' has {teacher.members} members: relation_weight needs a single one")
+    members = [
+        _train_member(
+            plan, start, folder.with_name(f"{folder.name}-{number + 1}"), plan.seed + number * MEMBER_STRIDE,
+            f"teacher {teacher.id}, {number + 1} of {teacher.members}",
+        )
+        for number in range(teacher.members)
+    ]  # fmt: skip
+    weights = [hash_file(member / "model.safetensors") for member in members]
+    run_step(
         folder,
-        {**start.key, "gold": teacher_corpora(plan)},
-        f"teacher {teacher.id}",
+        {"stage": "ensemble", "members": weights},
+        lambda into: write_ensemble(members, into) | _sum_figures(members),
+        plan.seed,
+        Processes(),
     )
     return folder
+
+
+def _train_member(plan: Plan, start: Start, folder: Path, seed: int, title: str) -> Path:
+    labels = LABEL_SETS[plan.student.labels]
+    tags = bio_tags(labels)
+    assert plan.teacher.training  # the registry has checked it
+    train_tagger(
+        (gold_text(document, labels) for document in teacher_documents(plan)),
+        lambda: start.build(tags, seed),
+        TaggerRecipe(tags, plan.teacher.training, GOLD_ONLY, seed),
+        folder,
+        {**start.key, "gold": teacher_corpora(plan)},
+        title,
+    )
+    return folder
+
+
+def _sum_figures(members: list[Path]) -> dict[str, Any]:
+    """Return what an ensemble's members have and cost together."""
+    records = [read_json(member / RECORD) for member in members]
+    spent = [record["energy"] for record in records]
+    sums = {name: sum(entry[name] for entry in spent) for name in ("kwh", "grams_co2", "seconds")}
+    return {
+        "parameters": sum(record["parameters"] for record in records),
+        "energy": {**spent[0], **sums, "estimate": any(entry["estimate"] for entry in spent)},
+    }
 
 
 def _start_afresh(plan: Plan) -> Start:

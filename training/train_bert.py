@@ -115,7 +115,7 @@ def prepare_student(plan: Plan) -> Start:
 
 def train_student(plan: Plan, teacher: Path | None, targets: Path, start: Start) -> None:
     """Step 5: distil the teacher into the student."""
-    from training.passages import LabelledText, bare_text, gold_text
+    from training.passages import NO_TAG, LabelledText, bare_text, gold_text
     from training.teacher_pass import read_targets
     from training.texts import gold_documents, transfer_documents
     from zoo.labels import LABEL_SETS
@@ -132,9 +132,18 @@ def train_student(plan: Plan, teacher: Path | None, targets: Path, start: Start)
                 raise RunError(f"{targets}: its words are not the corpus's; delete it and run again")
             yield replace(text, probabilities=probabilities)
 
+    def mixed() -> Iterator[LabelledText]:
+        gold = []
+        for text in taught():
+            if (text.tags != NO_TAG).any():
+                gold.append(text)
+            yield text
+        for _ in range(plan.profile.distillation.gold_repeats - 1):
+            yield from gold
+
     beside = teacher if plan.profile.distillation.relation_weight > 0 else None
     inputs = {"targets": read_json(targets / "run.json")["inputs_sha256"]}
-    _train(plan, taught(), "student", plan.profile.distillation, start, inputs, beside)
+    _train(plan, mixed(), "student", plan.profile.distillation, start, inputs, beside)
 
 
 def train_twin(plan: Plan, start: Start) -> None:
@@ -183,8 +192,7 @@ def sum_energy(plan: Plan, teacher: Path | None, targets: Path) -> dict[str, Any
     from training.starts import encoder_folders
 
     stages = {"teacher": teacher, "targets": targets, "student": plan.folder / "student", **encoder_folders(plan)}
-    records = {name: read_json(folder / "run.json") for name, folder in stages.items() if folder}
-    spent = {name: record["energy"] for name, record in records.items() if "energy" in record}
+    spent = {name: read_json(folder / "run.json")["energy"] for name, folder in stages.items() if folder}
     source = spent["student"]["source"]
     if teacher is None:
         asked = read_json(targets / "run.json")["endpoint"]

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from carabin.annotator import Annotator, ModelError, config_tags, load_reader, read_config
-
-Which = Literal["auto", "torch", "onnx", "int8"]
+from carabin.annotator import Annotator, ModelError, config_tags, load_reader, read_config, softmax
+from carabin.engine import Engine
+from zoo.checkpoints import ENSEMBLE, Which, read_ensemble, resolve_which
 
 
 class TorchEngine:
@@ -88,34 +88,30 @@ class TorchEngine:
             self.model.train(was_training)
 
 
-def resolve_which(folder: Path, which: Which = "auto") -> Literal["torch", "onnx", "int8"]:
-    """Return the engine that `load_annotator` would take for a folder.
+class EnsembleEngine:
+    """Several models that answer as one: the mean of their distributions (Hinton et al., 2015, section 5)."""
 
-    `auto` takes what a hospital would run: the INT8 file where the quality gate let it be published, else the fp32 ONNX
-    file, else, in a folder that was not exported, the checkpoint.
+    def __init__(self, members: list[TorchEngine]) -> None:
+        """Hold the members; they read the same tokens and score the same tags."""
+        self.members = members
 
-    Raises:
-        ModelError: the folder holds no file for that engine; lists those it has.
-    """
-    files = {
-        "int8": folder / "onnx" / "model_quantized.onnx",
-        "onnx": folder / "onnx" / "model.onnx",
-        "torch": folder / "model.safetensors",
-    }
-    if which not in ("auto", *files):
-        raise ModelError(f"which = '{which}' is not one of auto, torch, onnx, int8")
-    for name in files if which == "auto" else (which,):
-        if files[name].is_file():
-            return name  # type: ignore[return-value]
-    present = ", ".join(name for name, path in files.items() if path.is_file()) or "none of them"
-    wanted = "model.safetensors, onnx/model.onnx" if which == "auto" else str(files[which].relative_to(folder))
-    raise ModelError(f"{folder}: holds no {wanted} for which = '{which}'; it has {present}: train or export it first")
+    @property
+    def parameters(self) -> int:
+        """Number of weights of all members."""
+        return sum(member.parameters for member in self.members)
+
+    def __call__(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logarithm of the mean distribution, float32, shape (batch, tokens, tags): logits like any."""
+        mean = np.mean([softmax(member(input_ids, attention_mask)) for member in self.members], axis=0)
+        return np.log(np.maximum(mean, np.finfo(np.float32).tiny))
 
 
-def model_file(folder: Path, which: Which = "auto") -> Path:
-    """Return the file that holds the weights `which` reads: what a score's hash must name."""
-    names = {"torch": "model.safetensors", "onnx": "onnx/model.onnx", "int8": "onnx/model_quantized.onnx"}
-    return folder / names[resolve_which(folder, which)]
+def load_engine(folder: Path, device: str | torch.device | None = None) -> tuple[Engine, Path]:
+    """Return the torch engine of a checkpoint or of an ensemble, and the folder of its configuration and tokenizer."""
+    if not (folder / ENSEMBLE).is_file():
+        return TorchEngine.load(folder, device), folder
+    members = read_ensemble(folder)
+    return EnsembleEngine([TorchEngine.load(member, device) for member in members]), members[0]
 
 
 def load_annotator(
@@ -127,7 +123,8 @@ def load_annotator(
     """Return the same annotator over a checkpoint or over an ONNX repository.
 
     Args:
-        folder: A checkpoint (`model.safetensors`), a published repository (`onnx/`), or both in one.
+        folder: A checkpoint (`model.safetensors`), an ensemble of them (`ensemble.json`), a published repository
+            (`onnx/`), or a checkpoint and a repository in one.
         which: `torch`, `onnx` (fp32), `int8`, or `auto` (see `resolve_which`).
         threads: Threads of onnxruntime; torch keeps its own setting (`torch.set_num_threads`).
         device: Where torch runs; None is the CPU. An ONNX file always runs there.
@@ -139,9 +136,10 @@ def load_annotator(
     chosen = resolve_which(folder, which)
     if chosen != "torch":
         return Annotator.load(folder, quantized=chosen == "int8", threads=threads)
-    config = read_config(folder)
+    engine, described = load_engine(folder, device)
+    config = read_config(described)
     try:
-        reader = load_reader(folder)
+        reader = load_reader(described)
     except (FileNotFoundError, KeyError, json.JSONDecodeError) as error:
-        raise ModelError(f"{folder / 'tokenizer_config.json'}: unreadable or without 'model_max_length'") from error
-    return Annotator(reader, config_tags(config, folder), TorchEngine.load(folder, device), folder.name)
+        raise ModelError(f"{described / 'tokenizer_config.json'}: unreadable or without 'model_max_length'") from error
+    return Annotator(reader, config_tags(config, described), engine, folder.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from carabin.student_folder import ModelError
 from tests.training.tiny_zoo import make_zoo
-from training.teachers import teacher_folder
+from training.teachers import identify_teacher, make_teacher, teacher_folder
+from training.texts import transfer_documents
 from training.train_bert import train
 from zoo.plan import make_plan, write_plan
-from zoo.registry import REPOSITORY
+from zoo.registry import REPOSITORY, Registry
 from zoo.runs import RunError, hash_file, read_json
 from zoo.torch_engine import load_annotator
 
@@ -28,6 +31,7 @@ import sys
 from pathlib import Path
 from zoo.plan import make_plan, write_plan
 from zoo.registry import Registry
+from training.texts import transfer_documents
 from training.train_bert import train
 import training.optimise as optimise
 optimise.CHECKPOINT_SECONDS = 0.0
@@ -75,6 +79,21 @@ def test_student_and_twin_start_from_the_same_weights_and_get_the_same_budget(tr
     assert abs(student["tokens_read"] - twin["tokens_read"]) < 1024
 
 
+def test_frozen_embeddings_stay_where_they_began(trained):
+    student, twin = (load_file(trained.folder / name / "model.safetensors") for name in ("student", "twin"))
+    name = "bert.embeddings.word_embeddings.weight"
+    assert (student[name] == twin[name]).all()
+    assert all((student[other] != twin[other]).any() for other in student if "encoder.layer" in other)
+
+
+def test_gold_is_read_as_often_as_the_recipe_says(trained):
+    student, twin = (read_json(trained.folder / name / "run.json") for name in ("student", "twin"))
+    transfer = sum(1 for _ in transfer_documents(trained))
+    assert trained.profile.distillation.gold_repeats == 2
+    # The twin reads gold alone; the student gold twice, and of each transfer report one passage at least.
+    assert student["passages"] >= 2 * twin["passages"] + transfer
+
+
 def test_a_second_call_trains_nothing(trained):
     files = sorted(trained.runs.rglob("*.safetensors"))
     before = [(path, path.stat().st_mtime_ns) for path in files]
@@ -106,7 +125,7 @@ def test_the_plan_names_every_corpus_with_its_revision(trained):
 
 def test_energy_counts_the_teachers_labelling(trained):
     energy = read_json(trained.folder / "energy.json")
-    assert set(energy["stages"]) == {"teacher", "targets", "student"}
+    assert set(energy["stages"]) == {"encoder encoder-test", "teacher", "targets", "student"}
     assert energy["kwh"] == pytest.approx(sum(stage["kwh"] for stage in energy["stages"].values()), abs=1e-5)
 
 
@@ -164,3 +183,36 @@ def test_a_changed_shard_is_an_error_not_a_lesson(trained, tmp_path):
     with pytest.raises(RunError, match="holds other documents"):
         write_targets(annotator, list(reversed(documents)), tmp_path, shard_documents=2)
     assert not list(Path(tmp_path).glob("*.writing"))
+
+
+def with_two_teachers(trained, root, relation=True):
+    shutil.copytree(trained.registry.root / "models", root / "models")
+    shutil.copytree(trained.registry.root / "datasets_cards", root / "datasets_cards")
+    declared = root / "models/teachers/trained-test.toml"
+    declared.write_text(declared.read_text(encoding="utf-8").replace("kind =", "members = 2\nkind ="), encoding="utf-8")
+    if not relation:
+        student = root / "models/bert-test/student.toml"
+        student.write_text(student.read_text(encoding="utf-8").replace("relation_weight = 0.5", ""), encoding="utf-8")
+    return make_plan("bert-test", "local", registry=Registry(root), runs=trained.runs)
+
+
+def test_an_ensemble_answers_by_its_members_mean_and_notices_a_changed_one(trained, tmp_path):
+    plan = with_two_teachers(trained, tmp_path, relation=False)
+    folder = make_teacher(plan)
+    first, second = members = [folder.with_name(f"{folder.name}-{number}") for number in (1, 2)]
+    assert hash_file(first / "model.safetensors") != hash_file(second / "model.safetensors")
+    text = ["Patiente de 67 ans, embolie pulmonaire traitée par apixaban."]
+    ((_, together),) = load_annotator(folder).word_probabilities(text)
+    alone = [load_annotator(member).word_probabilities(text)[0][1] for member in members]
+    assert np.allclose(together, np.mean(alone, axis=0), atol=1e-6)
+    record = read_json(folder / "run.json")
+    assert record["energy"]["kwh"] == sum(read_json(member / "run.json")["energy"]["kwh"] for member in members)
+    assert identify_teacher(plan, folder) == hash_file(folder / "ensemble.json")
+    (second / "model.safetensors").write_bytes((first / "model.safetensors").read_bytes())
+    with pytest.raises(ModelError, match="not the weights"):
+        load_annotator(folder)
+
+
+def test_an_ensemble_has_no_last_layer_to_relate_to(trained, tmp_path):
+    with pytest.raises(RunError, match="relation_weight"):
+        make_teacher(with_two_teachers(trained, tmp_path))

@@ -36,9 +36,11 @@ transfer = [{ corpus = "synthetic-reports", split = "transfer", documents = 6 }]
 tokens = 6_000
 batch_tokens = 512
 learning_rate = 1e-3
+frozen_embeddings = true
 
 [profiles.local.distillation]
 relation_weight = 0.5
+gold_repeats = 2
 
 [profiles.local.distillation.noise]
 share = 0.5

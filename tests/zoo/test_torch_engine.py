@@ -10,7 +10,8 @@ from transformers import BertConfig, BertForTokenClassification
 
 from carabin.annotator import ModelError
 from carabin.tagging import bio_tags
-from zoo.torch_engine import TorchEngine, load_annotator, model_file, resolve_which
+from zoo.checkpoints import model_file, resolve_which
+from zoo.torch_engine import TorchEngine, load_annotator
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,8 @@ class Training:
     """Share of the steps over which the learning rate climbs; it then falls linearly to zero."""
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
+    frozen_embeddings: bool = False
+    """Token embeddings stay as they began: words that the gold never shows keep their place among those it does."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """`muon` turns the updates of the layers' matrices orthogonal (Jordan et al., 2024); the rest keeps AdamW."""
 
@@ -117,10 +119,13 @@ class Distillation:
     """Cross-entropy on gold labels, where there are any."""
     relation_weight: float = 0.0
     """MiniLM-style relation loss between last layers; needs a teacher run beside the student."""
+    gold_repeats: int = 1
+    """Times that gold is read for each time that transfer text is: little gold drowns in much transfer text."""
     noise: NoiseRecipe = field(default_factory=NoiseRecipe)
 
     def __post_init__(self) -> None:
         require(self.temperature > 0, "temperature must be positive")
+        require(self.gold_repeats >= 1, "gold_repeats must be at least 1")
         require(min(self.soft_weight, self.gold_weight, self.relation_weight) >= 0, "weights must not be negative")
 
 

@@ -121,6 +121,8 @@ class Teacher:
     """Id of a file in `models/encoders/` that a `trained` teacher starts from, its shape and tokenizer with it."""
     training: Training | None = None
     """How it learns the task on the recipe's gold."""
+    members: int = 1
+    """Of a `trained` teacher: so many models that differ in their seeds alone and answer by their mean distribution."""
     endpoint: Endpoint | None = None
     """How it is asked, for `endpoint` teachers that can be; the others are there for the licence gate alone."""
 
@@ -132,10 +134,12 @@ class Teacher:
             why = "a trained teacher has [architecture] and [tokenizer], or an encoder that has both"
             require(shaped if self.encoder is None else bare, why)
             require(self.training is not None, "a trained teacher has a [training] section")
+            require(1 <= self.members <= 16, "members must lie in 1..16")
             require(self.licence is None, "a trained teacher's licence is that of its corpora: leave [licence] out")
             outside = self.hub_id is not None or self.revision is not None or bool(self.output_terms)
             require(not outside, "a trained teacher comes from no one: leave hub_id, revision and output_terms out")
         else:
             require(self.licence is not None, "[licence] is missing")
             require(self.encoder is None, "an encoder of models/encoders is for trained teachers")
+            require(self.members == 1, "only a trained teacher may have several members")
             require(self.kind == "endpoint" or self.hub_id is not None, "hub_id is missing")
