@@ -14,7 +14,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export HF_UPDATE_DOWNLOAD_COUNTS := 0
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: help environments lock check test test-fast licences cards clean train-bert-tiny train-bert-mini train-bert-small \
+.PHONY: help environments pretrain lock check test test-fast licences cards wheel clean train-bert-tiny train-bert-mini train-bert-small \
 	train-bert-medium push-bert-tiny push-bert-mini push-bert-small push-bert-medium plan-bert-tiny plan-bert-mini \
 	plan-bert-small plan-bert-medium
 
@@ -45,21 +45,26 @@ lock: ## resolve requirements/*.in anew into requirements/*.txt (needs the regis
 		  .venv/lock/bin/python -m pip freeze --all --exclude pip --exclude carabin | sed -E 's/\+cpu$$//'; } > requirements/$$name.txt || exit 1; \
 	done; rm -rf .venv/lock
 
-train-bert-tiny train-bert-mini train-bert-small train-bert-medium: train-bert-%: environments ## the main job for a student (tiny, mini, small, medium): gate -> ... -> INT8 -> card
+train-bert-tiny train-bert-mini train-bert-small train-bert-medium: train-bert-%: .venv/lab/.ready .venv/export/.ready ## the main job for a student (tiny, mini, small, medium): gate -> ... -> INT8 -> card
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED)
 	@$(LAB) -m evaluation.score_run --run $(RUN) --role teacher --role student --role twin
 	@$(LAB) -m export.build_onnx --run $(RUN) --export-python $(EXPORT)
+	@$(LAB) -m evaluation.calibrate --run $(RUN)
 	@$(LAB) -m evaluation.score_run --run $(RUN) --role onnx --role int8
 	@$(LAB) -m evaluation.frugality --model $(RUN)/export --out $(RUN)/frugality.json
 	@$(LAB) -m export.build_card --run $(RUN)
 	@$(LAB) -m evaluation.summary --run $(RUN)
 
-push-bert-tiny push-bert-mini push-bert-small push-bert-medium: push-bert-%: environments ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
+pretrain: .venv/lab/.ready ## pretrain an encoder on open text, for teachers and students to start from: MODEL=open-small [MINUTES=10]
+	@test -n "$(MODEL)" || { echo "say which: make pretrain MODEL=open-small (a file of models/encoders)" >&2; exit 2; }
+	@$(LAB) -m training.pretrain_encoder --encoder $(MODEL) $(if $(MINUTES),--minutes $(MINUTES))
+
+push-bert-tiny push-bert-mini push-bert-small push-bert-medium: push-bert-%: .venv/lab/.ready ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
 	@test -n "$(REPO)" || { echo "say where to: make push-bert-$* REPO=org/name [DRY_RUN=1]" >&2; exit 2; }
 	@$(LAB) -m export.push --repository $(RUN)/repository --to $(REPO) \
 		$(if $(DRY_RUN),--dry-run) $(if $(PRIVATE),--private) $(if $(TAG),--revision-tag $(TAG))
 
-plan-bert-tiny plan-bert-mini plan-bert-small plan-bert-medium: plan-bert-%: environments ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
+plan-bert-tiny plan-bert-mini plan-bert-small plan-bert-medium: plan-bert-%: .venv/lab/.ready ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED) --dry-run
 
 cards: .venv/lab/.ready ## render the card and the repository of every finished run anew
@@ -82,6 +87,11 @@ test: environments ## run the whole test suite, offline: the hospital's tests wi
 test-fast: environments ## the tests that take seconds
 	$(HOSPITAL) -m pytest -n 2 -m "not slow" tests/carabin
 	$(LAB) -m pytest -n 2 -m "not slow" --ignore=tests/carabin
+
+wheel: .venv/hospital/.ready ## build the wheel of carabin, which a hospital installs, into dist/
+	@rm -rf build dist && mkdir -p dist
+	@$(HOSPITAL) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@rm -rf build && ls -l dist
 
 clean: ## delete what runs wrote; environments stay
 	rm -rf runs
