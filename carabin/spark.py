@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
     from carabin.annotator import Annotator
-    from carabin.formats.base import Item
+    from carabin.formats.base import Item, ReadOptions
 
 ENTITY = "struct<start:int, end:int, label:string, text:string, score:double>"
 """One entity: code points `start` to `end` of the note, half-open, and what stands there."""
@@ -106,15 +106,17 @@ def annotate(
     _check_columns(df.schema, text_col, id_col)
     job = WorkerJob(None if model is None else str(model), fp32, threads, dict(thresholds or {}), max_characters)
     _check_on_driver(job)
-    # pandas makes floats of whole numbers with a null among them, and of long ids others: they travel as strings.
-    notes = df.select(_column(id_col).cast("string").alias(_ID), _column(text_col).alias("text"))
+    # Bytes are what pandas and Arrow leave alone: of whole numbers with a null among them they make floats, so other
+    # ids of long ones, and a string that is no UTF-8, which Spark allows, ends the job.
+    identifier, text = (_column(name).cast("string").cast("binary") for name in (id_col, text_col))
+    notes = df.select(identifier.alias(_ID), text.alias("text"))
 
     def work(frames: Iterator[pandas.DataFrame]) -> Iterator[pandas.DataFrame]:
         yield from annotate_frames(frames, job)
 
-    schema = f"{_ID} string, entities array<{ENTITY}>, model string, error string"
+    schema = f"{_ID} binary, entities array<{ENTITY}>, model string, error string"
     found = notes.mapInPandas(work, schema)
-    return found.select(F.col(_ID).cast(df.schema[id_col].dataType).alias(id_col), *RESULT_COLUMNS)
+    return found.select(F.col(_ID).cast("string").cast(df.schema[id_col].dataType).alias(id_col), *RESULT_COLUMNS)
 
 
 def explode_entities(annotated: DataFrame) -> DataFrame:
@@ -131,7 +133,7 @@ def explode_entities(annotated: DataFrame) -> DataFrame:
 
 
 def annotate_frames(frames: Iterable[pandas.DataFrame], job: WorkerJob) -> Iterator[pandas.DataFrame]:
-    """Yield the answers to frames of `id` and `text`, a few notes at a time; this is what a worker runs.
+    """Yield the answers to frames of `id` and `text`, bytes or null, a few notes at a time: what a worker runs.
 
     Raises:
         ModelError: the student is not on this worker, or cannot be run. That ends the job: it is so for every note.
@@ -152,26 +154,30 @@ def annotate_frames(frames: Iterable[pandas.DataFrame], job: WorkerJob) -> Itera
 def _answer(annotator: Annotator, ids: Sequence[Any], texts: Sequence[Any], job: WorkerJob) -> list[tuple[Any, ...]]:
     from carabin.calibration import above_thresholds
     from carabin.formats.base import ReadOptions
-    from carabin.formats.loading import make_document
 
     options = ReadOptions(max_characters=job.max_characters)
-    # pandas says NaN where Spark said null.
-    names = [name if isinstance(name, str) else None for name in ids]
-    items = [
-        make_document(name or "", text if isinstance(text, str) else None, "", options)
-        for name, text in zip(names, texts, strict=True)
-    ]
+    items = [_read(text, options) for text in texts]
     answers = iter(_annotate(annotator, [item for item in items if isinstance(item, Document)]))
     student = f"{annotator.model_id}@{annotator.model_version}"
     rows: list[tuple[Any, ...]] = []
-    for name, item in zip(names, items, strict=True):
+    for identifier, item in zip(ids, items, strict=True):
         answer = next(answers) if isinstance(item, Document) else item
         if isinstance(answer, Document):
             kept = above_thresholds(answer.entities, job.thresholds)
-            rows.append((name, [entity.to_dict(answer.text) for entity in kept], student, None))
+            rows.append((identifier, [entity.to_dict(answer.text) for entity in kept], student, None))
         else:
-            rows.append((name, None, student, answer.cause.removeprefix(": ")))
+            rows.append((identifier, None, student, answer.cause))
     return rows
+
+
+def _read(text: bytes | None, options: ReadOptions) -> Item:
+    from carabin.formats.base import BadDocument
+    from carabin.formats.loading import make_document
+
+    try:
+        return make_document("", None if text is None else text.decode("utf-8"), "", options)
+    except UnicodeDecodeError as error:
+        return BadDocument("", f"not UTF-8 (byte {error.start}); convert the column")
 
 
 def _annotate(annotator: Annotator, documents: Sequence[Document]) -> list[Item]:
