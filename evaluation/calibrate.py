@@ -23,15 +23,16 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from carabin.annotator import Annotator, ModelError
+from carabin.annotator import Annotator
 from carabin.bootstrap import bootstrap_difference
 from carabin.calibration import CALIBRATION, SCHEMA, above_thresholds
-from carabin.documents import Document, DocumentError
+from carabin.documents import Document
 from carabin.ner_tally import EXACT, NerTally
 from carabin.tagging import decode_spans
 from evaluation import calibration_fit as fit
-from zoo.corpora import CorpusError, read_documents
-from zoo.registry import REPOSITORY, DeclarationError, Registry
+from zoo.corpora import read_documents
+from zoo.errors import one_line_errors
+from zoo.registry import REPOSITORY, Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RECORD, RunError, hash_file, read_json, run_step, write_json
 
@@ -191,7 +192,7 @@ def _figure(value: float | None) -> str:
 def main(run: Annotated[Path, typer.Option(help="Folder of the run.")]) -> None:
     """Calibrate a run's exported student."""
     console = Console(stderr=True)
-    try:
+    with one_line_errors("calibrate"):
         plan, registry = read_json(run / "plan.json"), Registry()
         labels, seed = plan["student"]["labels"], plan["profile"].get("data_seed", 1)
         done = calibrate(
@@ -199,9 +200,6 @@ def main(run: Annotated[Path, typer.Option(help="Folder of the run.")]) -> None:
             lambda texts, name, total: track(texts, name, total, console=console, transient=True),
         )  # fmt: skip
         lines: Sequence[str] = list(describe(run))
-    except (CorpusError, DeclarationError, DocumentError, ModelError, RunError, ValueError) as error:
-        typer.echo(f"calibrate: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(f"calibrate {'done' if done else 'found done'}: {run / FOLDER / CALIBRATION}")
     for line in lines:
         typer.echo(f"          {line}")

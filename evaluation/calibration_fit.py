@@ -134,14 +134,14 @@ def word_calibration_error(answers: Iterable[Answer], temperature: float) -> flo
 
 
 def fit_temperature(found: FoundEntities) -> tuple[float, str]:
-    """Return the temperature of least log loss, and in words what it was fitted on; 1.0 where that is too little."""
+    """Return the temperature of least log loss, and what it rests on, in words; 1.0 where that is too little."""
     right, wrong = int(found.right.sum()), int((~found.right).sum())
     basis = f"{right} entities found right and {wrong} wrong"
     if min(right, wrong) < LEAST_OUTCOMES:
         return 1.0, f"not fitted: {basis}, fewer than {LEAST_OUTCOMES} of one kind"
     bounds = tuple(np.log(TEMPERATURES))
     best = minimize_scalar(lambda t: found.log_loss(float(np.exp(t))), bounds=bounds, method="bounded")
-    return round(float(np.exp(best.x)), 4), f"fitted on {basis}"
+    return round(float(np.exp(best.x)), 4), basis
 
 
 def fit_thresholds(found: FoundEntities, temperature: float) -> tuple[dict[str, float], dict[str, str]]:
@@ -153,7 +153,7 @@ def fit_thresholds(found: FoundEntities, temperature: float) -> tuple[dict[str, 
         mine = names == label if len(names) else np.zeros(0, dtype=bool)
         gold, here = found.gold[label], int(mine.sum())
         if min(gold, here) < LEAST_SUPPORT:
-            without[label] = f"{gold} gold and {here} found entities on dev: fewer than {LEAST_SUPPORT}"
+            without[label] = f"{gold} gold and {here} found on dev, fewer than {LEAST_SUPPORT}"
         else:
             thresholds[label] = best_threshold(scores[mine], found.right[mine], gold)
     return thresholds, without

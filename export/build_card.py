@@ -6,8 +6,8 @@ Reads `plan.json`, `verdict.json`, `teacher.json`, `export/`, `metrics/{student,
 needed, the others where they are), `frugality.json`, `energy.json` of the run; writes its folder `repository/`, once
 for the same inputs:
     1. the files of `export/`: config, weights, tokenizer, onnx/, parity.json; calibration.json, where there is one;
-    2. metrics.json: the student's, with the others under `beside`, `frugality`, `energy`, `calibration` and the sizes of
-       `files`;
+    2. metrics.json: the student's, with the others under `beside`, `frugality`, `energy`, `calibration` and the
+       sizes of `files`;
        .eval_results/ for the test corpora that are on the Hub;
     3. LICENSE, README.md (`export.card`), lineage.json with the card's hash;
     4. manifest.json, last.
@@ -62,7 +62,8 @@ def build_card(run: Path, student: Student, registry: Registry) -> bool:
     )
     calibration = read_calibration(run, exported)
     inputs = {
-        **parts, "metrics": metrics, "exported": exported, "calibration": calibration, "template": hash_file(TEMPLATE), "student": student,
+        **parts, "metrics": metrics, "exported": exported, "calibration": calibration,
+        "template": hash_file(TEMPLATE), "student": student,
         "lineage": {key: value for key, value in lineage.items() if key not in ("commit", "software")},
     }  # fmt: skip
 

@@ -11,7 +11,9 @@ from typing import Any
 import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
+from carabin.errors import CarabinError
 from export import card_facts
+from export.calibration_facts import calibration_facts
 from export.lineage import CARD, LINEAGE, write_lineage
 from zoo.labels import LABEL_SETS
 from zoo.licences import Reason
@@ -32,7 +34,7 @@ LEVEL_MEANINGS = {
 }
 
 
-class CardError(ValueError):
+class CardError(CarabinError):
     """A card that cannot be rendered; the message names what is missing and which step writes it."""
 
 
@@ -51,6 +53,8 @@ class CardInputs:
     parity: Mapping[str, Any]
     sizes: Mapping[str, int]
     """Published file -> bytes."""
+    calibration: Mapping[str, Any] | None = None
+    """From `export.calibration_facts`; None for a student whose scores were not calibrated."""
 
     @classmethod
     def of_published(cls, folder: Path, student: Student) -> CardInputs:
@@ -64,7 +68,8 @@ class CardInputs:
         if missing := {"splits", "beside", "frugality", "energy", "files"} - record.keys():
             raise CardError(f"{folder / 'metrics.json'}: lacks {', '.join(sorted(missing))}; build the card again")
         metrics = {"student": record, **record["beside"]}
-        return cls(student, lineage, metrics, record["frugality"], record["energy"], parity, record["files"])
+        return cls(student, lineage, metrics, record["frugality"], record["energy"], parity, record["files"],
+                   record.get("calibration"))  # fmt: skip
 
     def __post_init__(self) -> None:
         if "student" not in self.metrics or not card_facts.clean_splits(self.metrics["student"]):
@@ -189,6 +194,7 @@ def _body(inputs: CardInputs) -> dict[str, Any]:
         "splits": card_facts.split_facts(inputs.metrics),
         "failures": card_facts.failures(inputs.metrics, inputs.parity),
         "sizes": [(name, f"{size / 1e6:.1f}") for name, size in inputs.sizes.items()],
+        "calibration": calibration_facts(inputs.calibration),
         "frugality": card_facts.frugality_rows(inputs.frugality),
         "energy": inputs.energy,
         "parity": {
