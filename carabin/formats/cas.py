@@ -75,8 +75,8 @@ class CasReader:
                 records = _entities(cas, options) if entities else ()
         except CasTypeError as error:
             cause = str(error)
-        except UnicodeEncodeError as error:
-            cause = f"lone surrogate at code point {error.start}; re-encode the source as UTF-8"
+        except UnicodeEncodeError:
+            cause = "lone surrogate; re-encode the source as UTF-8"
         except UnicodeDecodeError as error:
             cause = f"not UTF-8 (byte {error.start})"
         except UserWarning:

@@ -81,7 +81,7 @@ def read_typesystem(path: Path) -> TypeSystem:
     cassis = import_cassis()
     try:
         if path.suffix.lower() == ".json":
-            return cassis.load_cas_from_json(path).typesystem
+            return cassis.load_cas_from_json(path.read_text(encoding="utf-8-sig")).typesystem
         return cassis.load_typesystem(path)
     except OSError as error:
         raise CasTypeError(f"{path}: {error.strerror or 'cannot be read'}") from None

@@ -123,7 +123,8 @@ def _decoded_lines(file: BinaryIO, options: ReadOptions) -> Iterator[str]:
 
 
 def _csv_writer(file: TextIO) -> Any:  # noqa: ANN401 - the csv module names no public writer type
-    return csv.writer(file, lineterminator="\n")
+    # Quoting only where it must, the module forgets that a lone carriage return ends a row for whoever reads it.
+    return csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 FORMAT = Format("csv", (".csv", ".tsv"), DelimitedReader(), EntityCsvWriter)

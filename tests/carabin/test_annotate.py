@@ -80,7 +80,7 @@ def test_nothing_found_is_still_a_table(student, tmp_path):
     for name in TABLES:
         annotate_files([path], tmp_path / name, student, JobOptions(to=name))
     assert pq.read_table(tmp_path / "parquet").num_rows == 0
-    assert (tmp_path / "csv").read_text() == "document_id,start,end,label,text,score,model\n"
+    assert (tmp_path / "csv").read_text() == '"document_id","start","end","label","text","score","model"\n'
 
 
 def test_blank_documents_are_written_and_counted(student, tmp_path):
