@@ -3,7 +3,7 @@
 The signature is that of the OpenSSF's model-signing library (a sigstore bundle made with an elliptic-curve key), over
 every file of the folder but itself. Whoever wants a second opinion checks it without Carabin:
 
-    model_signing verify key DIR --signature DIR/model.sig --ignore-paths DIR/run.json --public-key KEY.pub
+    model_signing verify key DIR --signature DIR/model.sig --public_key publisher.pub
 """
 
 from __future__ import annotations

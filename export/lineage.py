@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from carabin.manifest import MANIFEST, SIGNATURE
 from zoo.registry import Registry
 from zoo.runs import RECORD, hash_file, provenance, write_json
 
 CARD = "README.md"
 LINEAGE = "lineage.json"
-MANIFEST = "manifest.json"
-SIGNATURE = "model.sig"
 
 
 def make_lineage(

@@ -2,7 +2,7 @@
 
     python -m export.push --repository runs/bert-small/local/seed-0/repository --to org/name --dry-run
 
-1. Check the folder: metrics, licence verdict, parity, card, manifest (`export.push_checks`).
+1. Check the folder: metrics, licence verdict, parity, card, manifest, signature (`export.push_checks`).
 2. Compare it with what the Hub holds, by hash (`export.push_plan`).
 3. Print the plan; `--dry-run` stops here and sends nothing.
 4. Create the repository if need be, and commit what differs: files added, updated, and stale ones deleted.
@@ -58,6 +58,7 @@ def push(
     dry_run: bool = False,
     private: bool = False,
     revision_tag: str | None = None,
+    public_key: Path | None = None,
     console: Console | None = None,
 ) -> PushResult:
     """Publish a folder as the whole content of a model repository.
@@ -69,6 +70,7 @@ def push(
         dry_run: Only print what would be done.
         private: Create the repository private, and refuse a public one.
         revision_tag: Tag to put on the published commit.
+        public_key: Refuse a folder that is not signed with its private half (`export.sign`).
         console: Where to print the plan.
 
     Raises:
@@ -77,7 +79,7 @@ def push(
     """
     api, console = api or HfApi(), console or Console()
     check_target(repo_id)
-    repository = read_publishable(folder)
+    repository = read_publishable(folder, public_key)
     plan = plan_push(folder, api, repo_id)
     check_visibility(repository, plan, private)
     tagged = find_tag(api, plan, revision_tag) if revision_tag else None
@@ -129,13 +131,17 @@ def main(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and send nothing.")] = False,
     revision_tag: Annotated[str | None, typer.Option(help="Tag for the published commit, such as v1.0.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Publish to a private repository only.")] = False,
+    public_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Refuse what is not signed with the private half of this key.")
+    ] = None,
 ) -> None:
     """Publish a finished repository folder on the Hub, in one commit."""
     console, api = Console(), HfApi()
     try:
         result = push(
-            repository, to, api=api, dry_run=dry_run, private=private, revision_tag=revision_tag, console=console
-        )
+            repository, to, api=api, dry_run=dry_run, private=private, revision_tag=revision_tag,
+            public_key=public_key, console=console,
+        )  # fmt: skip
     except PublishError as error:
         stop(f"refused: {error}", 2)
     except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as error:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
-from carabin.errors import CarabinError
+from carabin.errors import CarabinError, ModelError
+from carabin.manifest import MANIFEST, SIGNATURE
+from carabin.signature import signed_files
+from carabin.verify import Signed, verify
 from zoo.runs import RECORD, hash_file
 
-MANIFEST = "manifest.json"
-SIGNATURE = "model.sig"
 CARD = "README.md"
 REQUIRED_FILES = (
     CARD,
@@ -55,6 +56,8 @@ class PublishableRepository:
     headline: str
     """The figure to quote, such as `test ner_exact_f1 0.8123`."""
     manifest_sha256: str
+    signature: Signed
+    """`valid` with the public key given, `not checked` without one, or `absent`."""
 
     @property
     def must_be_private(self) -> bool:
@@ -71,8 +74,13 @@ def check_publishable(folder: Path) -> None:
     read_publishable(folder)
 
 
-def read_publishable(folder: Path) -> PublishableRepository:
-    """Check a folder, as `check_publishable`, and return what a push needs to know of it."""
+def read_publishable(folder: Path, public_key: Path | None = None) -> PublishableRepository:
+    """Check a folder, as `check_publishable`, and return what a push needs to know of it.
+
+    Args:
+        folder: A finished repository.
+        public_key: With it, the folder must be signed with its private half.
+    """
     if not folder.is_dir():
         raise PublishError(f"{folder}: no such folder; export the student first")
     for name in REQUIRED_FILES:
@@ -93,7 +101,25 @@ def read_publishable(folder: Path) -> PublishableRepository:
         verdict=read_verdict(lineage, folder),
         headline=read_headline(read_object(folder, "metrics.json", "evaluate again"), folder),
         manifest_sha256=hash_file(folder / MANIFEST),
+        signature=check_trust(folder, files, public_key),
     )
+
+
+def check_trust(folder: Path, names: list[str], public_key: Path | None) -> Signed:
+    """Check that a hospital's `carabin verify` accepts the folder, and that a signature is of the files as they are."""
+    if SIGNATURE in names:
+        try:
+            stated = signed_files(folder)
+        except ModelError as error:
+            raise PublishError(f"{error}, or sign it again") from error
+        present = {name: hash_file(folder / name) for name in names if name != SIGNATURE}
+        for name in sorted(stated.keys() | present.keys()):
+            if stated.get(name) != present.get(name):
+                raise PublishError(f"{folder / SIGNATURE}: stale, not made over {name} as it is; sign the folder again")
+    try:
+        return verify(folder, public_key).signature
+    except ModelError as error:
+        raise PublishError(f"{error} (as a hospital's `carabin verify` would say)") from error
 
 
 def list_files(folder: Path) -> list[str]:

@@ -17,6 +17,8 @@ from zoo.runs import hash_file
 HUB_FILE = ".gitattributes"
 """The file that the Hub itself puts in a new repository; it stays."""
 
+SIGNED = {"valid": "yes, checked", "not checked": "yes; give --public-key to check it", "absent": "no"}
+
 
 @dataclass(frozen=True)
 class PlannedFile:
@@ -123,6 +125,7 @@ def print_plan(console: Console, plan: PushPlan, repository: PublishableReposito
     console.print(f"target   {plan.url} ({visibility})", soft_wrap=True, highlight=False, markup=False)
     console.print(f"verdict  {repository.verdict}", highlight=False)
     console.print(f"metric   {repository.headline}", highlight=False)
+    console.print(f"signed   {SIGNED[repository.signature]}", highlight=False)
     table = Table("file", "size", "action", box=None)
     table.columns[1].justify = "right"
     table.columns[0].overflow = "fold"
