@@ -43,7 +43,7 @@ def serve(
     """Answer over HTTP, and show a page where a text can be pasted."""
     from carabin.serve import ServeSettings, hosts_for
     from carabin.serve import serve as serve_forever
-    from carabin.serving.settings import read_token
+    from carabin.serving.settings import is_loopback, read_token, resolve_address
 
     thresholds, calibrated = split_thresholds(threshold or ())
     settings = ServeSettings(
@@ -57,6 +57,8 @@ def serve(
 
     def announce(address: str) -> None:
         typer.echo(f"{annotator.model_id}@{annotator.model_version} answers at {address} (Ctrl-C stops)", err=True)
+        if not is_loopback(resolve_address(host, port)[1]):
+            typer.echo("texts travel in clear: let a proxy with TLS stand between this and other machines", err=True)
 
     serve_forever(annotator, settings, host, port, no_token, announce)
     typer.echo("stopped; every request taken in was answered", err=True)

@@ -19,7 +19,7 @@ LOGGER = logging.getLogger("carabin.serve")
 CLIENT_GONE = 499
 """As nginx writes it: the client hung up before its answer."""
 
-# The page loads its own three files and asks its own service; nothing else may run, be loaded, be framed or be
+# The page loads its own files and asks its own service; nothing else may run, be loaded, be framed or be
 # sent, and no string is ever taken for HTML.
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",

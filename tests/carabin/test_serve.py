@@ -249,12 +249,12 @@ def test_every_answer_carries_the_headers_that_keep_a_text_from_leaving(client):
 
 
 def test_the_page_names_no_other_machine_and_takes_no_string_for_html(client):
-    page = {name: client.get(f"/{name}").text for name in ("", "page.css", "page.js", "icon.svg")}
+    page = {name: client.get(f"/{name}").text for name in ("", "page.css", "page.js", "words.js", "icon.svg")}
     for name, text in page.items():
         elsewhere = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+", text)) - {"http://www.w3.org"}  # SVG's own name
         assert not elsewhere, name
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|localStorage|"
-                         r"sessionStorage|indexedDB|cookie", page["page.js"])  # fmt: skip
+                         r"sessionStorage|indexedDB|cookie", page["page.js"] + page["words.js"])  # fmt: skip
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\son\w+=|\sstyle=", page[""])
 
 

@@ -1,42 +1,18 @@
 // The page of `carabin serve`. Texts are put into the page as text nodes only, kept in variables only, and sent to
 // this service only.
-"use strict";
+import { EXAMPLE, NAMES, explain, number, plural, score } from "./words.js";
 
 const LONGEST_LIST = 500;
 const HUES = 16;
 const PATIENCE = 5000; // milliseconds beyond the service's own limit
 
-const NAMES = {
-  ANAT: "Anatomie", CHEM: "Substances et médicaments", DEVI: "Dispositifs", DISO: "Maladies et symptômes",
-  GEOG: "Lieux", LIVB: "Êtres vivants", OBJC: "Objets", PHEN: "Phénomènes", PHYS: "Physiologie",
-  PROC: "Actes et examens",
-  ADRESSE: "Adresse", DATE: "Date", DATE_NAISSANCE: "Date de naissance", HOPITAL: "Hôpital",
-  IPP: "Identifiant patient", MAIL: "Courriel", NDA: "Numéro de dossier", NOM: "Nom", PRENOM: "Prénom",
-  SECU: "Sécurité sociale", TEL: "Téléphone", VILLE: "Ville", ZIP: "Code postal",
-};
-
-const EXAMPLE = `COMPTE RENDU D’HOSPITALISATION (texte fictif)
-
-Mme Jeanne Exemple, née le 12/03/1957, est adressée pour douleur thoracique constrictive évoluant depuis deux heures.
-
-Antécédents : hypertension artérielle, diabète de type 2 sous metformine 1000 mg, asthme dans l’enfance.
-Traitement d’entrée : amlodipine 5 mg, metformine, salbutamol si besoin.
-
-Examen clinique : patiente consciente, fréquence cardiaque à 98/min, pas d’œdème des membres inférieurs, murmure vésiculaire libre.
-Examens complémentaires : électrocardiogramme sans sus-décalage, troponine élevée, radiographie thoracique normale, échographie cardiaque avec hypokinésie inférieure.
-
-Évolution : coronarographie avec pose d’un stent sur la coronaire droite. Pas de fièvre, pas de dyspnée au décours.
-Traitement de sortie : aspirine 75 mg, clopidogrel 75 mg, atorvastatine 40 mg, bisoprolol 2,5 mg.
-`;
-
 const element = (id) => document.getElementById(id);
-const number = new Intl.NumberFormat("fr-FR");
-const score = new Intl.NumberFormat("fr-FR", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
 let token = "";
 let model = null; // what /model says
 let answer = null; // the annotated document on show
 let points = []; // its code points, which the offsets count
+let labels = []; // those of the model, in its order
 let asked = null; // the request under way
 const unchecked = new Set(); // types that the reader has put out of sight
 
@@ -45,11 +21,6 @@ function make(tag, className, text) {
   if (className) node.className = className;
   if (text !== undefined) node.textContent = text;
   return node;
-}
-
-function plural(count, word, participle = "") {
-  const s = count > 1 ? "s" : "";
-  return `${number.format(count)} ${word}${s}${participle ? ` ${participle}${s}` : ""}`;
 }
 
 // ---- talking to the service ----
@@ -64,27 +35,12 @@ async function ask(address, options = {}) {
   throw { status: response.status, code: problem.code, retryAfter: response.headers.get("Retry-After") };
 }
 
-function explain(problem) {
-  const limit = model ? ` (au plus ${number.format(model.limits.characters)} caractères)` : "";
-  switch (problem.code) {
-    case "queue-full": return `Le service est très sollicité. Réessayez dans ${plural(Number(problem.retryAfter) || 1, "seconde")}.`;
-    case "timeout": return "L’analyse a pris trop de temps. Réessayez dans un instant, ou découpez le texte.";
-    case "body-too-large":
-    case "text-too-long": return `Ce texte est trop long${limit}. Analysez-le en plusieurs fois.`;
-    case "bad-document": return "Ce texte contient un caractère illisible. Copiez-le de nouveau depuis le document d’origine.";
-    case "token": return "Ce service demande un jeton d’accès, ou ne reconnaît pas celui-ci.";
-    case "slow-body": return "La connexion est trop lente : le texte n’est pas arrivé en entier. Réessayez.";
-  }
-  if (problem.status) return `Le service a rencontré une erreur (${problem.status}). Le texte n’a pas été enregistré ; réessayez.`;
-  return "Le service ne répond pas. Vérifiez qu’il est démarré, puis réessayez.";
-}
-
 async function loadModel() {
   try {
     model = await ask("model");
   } catch (problem) {
     if (problem.code === "token") askForToken(false);
-    else showError(explain(problem));
+    else showError(explain(problem, model));
     return false;
   }
   element("token-form").hidden = true;
@@ -102,7 +58,7 @@ async function analyse() {
     return;
   }
   if (model && text.length > model.limits.characters && Array.from(text).length > model.limits.characters) {
-    showError(explain({ code: "text-too-long" }));
+    showError(explain({ code: "text-too-long" }, model));
     return;
   }
   asked?.abort();
@@ -111,19 +67,21 @@ async function analyse() {
   showError("");
   element("result").setAttribute("aria-busy", "true");
   element("status").textContent = "Analyse en cours…";
+  let found;
   try {
     const headers = { "Content-Type": "application/json" };
-    const found = await ask("annotate", { method: "POST", headers, body: JSON.stringify({ text }), signal: request.signal });
-    if (request === asked) showAnswer(found);
+    found = await ask("annotate", { method: "POST", headers, body: JSON.stringify({ text }), signal: request.signal });
   } catch (problem) {
     if (request !== asked) return; // a newer request has taken its place
     element("status").textContent = "L’analyse n’a pas abouti.";
-    showError(explain(request.signal.aborted ? { code: "timeout" } : problem));
+    showError(explain(request.signal.aborted ? { code: "timeout" } : problem, model));
     if (problem.code === "token") askForToken(true);
+    return;
   } finally {
     clearTimeout(patience);
     if (request === asked) element("result").removeAttribute("aria-busy");
   }
+  if (request === asked) showAnswer(found);
 }
 
 function askForToken(takeFocus) {
@@ -141,25 +99,22 @@ function showError(message) {
 function showAnswer(found) {
   answer = found;
   points = Array.from(found.text);
+  labels = [...new Set([...(model?.labels ?? []), ...found.entities.map((entity) => entity.label)])];
   element("result").hidden = false;
   element("copied").textContent = "";
   showLabels();
   showEntities();
 }
 
-function knownLabels() {
-  return [...new Set([...(model?.labels ?? []), ...answer.entities.map((entity) => entity.label)])];
-}
-
 function hueOf(label) {
-  return `hue-${knownLabels().indexOf(label) % HUES}`;
+  return `hue-${labels.indexOf(label) % HUES}`;
 }
 
 function showLabels() {
   const list = element("labels");
   const counts = new Map();
   for (const { label } of answer.entities) counts.set(label, (counts.get(label) ?? 0) + 1);
-  list.replaceChildren(...knownLabels().map((label) => {
+  list.replaceChildren(...labels.map((label) => {
     const box = make("input");
     box.type = "checkbox";
     box.value = label;
@@ -324,7 +279,7 @@ element("token-form").addEventListener("submit", async (event) => {
   element("token").value = "";
   showError("");
   if (await loadModel()) element("text").focus();
-  else showError(explain({ code: "token" }));
+  else showError(explain({ code: "token" }, model));
 });
 
 element("threshold").addEventListener("input", showEntities);
