@@ -1,42 +1,53 @@
 """The annotator: texts in, entities out, over any engine.
 
+Documents flow through in *buffers* of a bounded size. While one is scored by the worker threads, the next is read,
+tokenised and sorted into batches, and the one before is decoded and goes to whoever writes it; in order, and whatever
+fails is told to the caller. The documents are read in the caller's own thread, the only one that may.
+
 The lab scores its checkpoints through this same class (with a torch engine), so what is measured is what hospitals run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from carabin.batches import (
+    BUFFER_CHARACTERS,
+    BUFFER_DOCUMENTS,
+    Probabilities,
+    Reading,
+    Slot,
+    bounded_batches,
+    cut_groups,
+    softmax,
+    token_batches,
+)
 from carabin.calibration import read_calibration
 from carabin.documents import Document, Entity
-from carabin.engine import Engine, OnnxEngine
+from carabin.engine import Engine
+from carabin.engine_choice import AUTO, BATCH_TOKENS, WEIGHTS, choose_engine, default_engine, open_engine
+from carabin.errors import ModelError
+from carabin.machine import usable_cores
 from carabin.reader import ReadText, TextReader
-from carabin.student_folder import (
-    ModelError,
-    check_student,
-    config_tags,
-    file_digest,
-    find_student,
-    load_reader,
-    read_config,
-    student_name,
-)
+from carabin.student_folder import config_tags, file_digest, find_student, load_reader, read_config, student_name
 from carabin.tagging import decode_spans, labels_of
 from carabin.words import Offsets
 
 __all__ = ["Annotator", "ModelError", "ReadText", "TextReader", "config_tags", "load_reader", "read_config"]
 
-BUFFER_CHARACTERS = 1_000_000
-"""Code points read ahead by `Annotator.annotate`, whatever the number of documents; one longer document goes alone."""
+AHEAD = 1
+"""Buffers read and tokenised before the one in front is done."""
 
 
 class Annotator:
-    """Finds entities in texts of any length."""
+    """Finds entities in texts of any length. Several threads may use one annotator."""
 
     def __init__(
         self,
@@ -48,6 +59,8 @@ class Annotator:
         model_version: str = "",
         temperature: float = 1.0,
         thresholds: Mapping[str, float] | None = None,
+        workers: int = 1,
+        engine_name: str = "",
     ) -> None:
         """Put together a reader and an engine.
 
@@ -61,6 +74,8 @@ class Annotator:
             temperature: Logits are divided by it before they become probabilities (`carabin.calibration`).
             thresholds: The least scores that were fitted with it, by label, for who asks for them: an annotator leaves
                 nothing out by itself.
+            workers: Threads that call the engine at once.
+            engine_name: One of `engine_choice.ENGINES`, for whoever writes down what ran.
 
         Raises:
             ValueError: the temperature is not a positive number.
@@ -76,114 +91,182 @@ class Annotator:
         self.model_version = model_version
         self.temperature = temperature
         self.thresholds = dict(thresholds or {})
+        self.workers = workers
+        self.engine_name = engine_name
 
     @classmethod
-    def load(cls, folder: Path | str, quantized: bool | None = None, threads: int | None = None) -> Annotator:
+    def load(
+        cls,
+        folder: Path | str,
+        quantized: bool | None = None,
+        threads: int | None = None,
+        engine: str | None = None,
+    ) -> Annotator:
         """Return the annotator of a published student's folder.
 
         Args:
             folder: Holds config.json, tokenizer.json, tokenizer_config.json and `onnx/`; or the name of a student
                 shipped inside the package.
-            quantized: True for `onnx/model_quantized.onnx`, False for `onnx/model.onnx`; None takes the INT8 file
-                where the student's quality gate let it be published, else the fp32 one.
-            threads: Threads of the engine; None for all cores.
+            quantized: True says `engine="int8"`, False `engine="fp32"`.
+            threads: Threads that score, one batch each at a time; None for all cores. It changes no answer.
+            engine: `int8`, `fp32`, `openvino`, or `auto` for the fastest here (`carabin.engine_choice`); None takes the
+                INT8 file where the student's quality gate let it be published, else the fp32 one.
 
         Raises:
-            ModelError: a file is missing or is not what it should be.
+            ModelError: a file is missing or is not what it should be, or the engine is not installed.
         """
         folder = find_student(folder)
-        if quantized is None:
-            quantized = (folder / "onnx" / "model_quantized.onnx").is_file()
-        path = folder / "onnx" / ("model_quantized.onnx" if quantized else "model.onnx")
-        check_student(folder, path)
         config = read_config(folder)
         tags, reader = config_tags(config, folder), load_reader(folder)
-        try:
-            engine = OnnxEngine(path, threads)
-        except FileNotFoundError as error:
-            raise ModelError(str(error)) from None
-        if engine.n_outputs is not None and engine.n_outputs != len(tags):
-            raise ModelError(f"{path}: scores {engine.n_outputs} tags, but config.json names {len(tags)}")
+        workers = threads or usable_cores()
+        if engine is None:
+            engine = default_engine(folder) if quantized is None else ("int8" if quantized else "fp32")
+        elif engine == AUTO:
+            engine = choose_engine(folder, reader, workers).engine
+        opened = open_engine(folder, engine, workers)
+        path = folder / WEIGHTS[engine]
+        if opened.n_outputs is not None and opened.n_outputs != len(tags):
+            raise ModelError(f"{path}: scores {opened.n_outputs} tags, but config.json names {len(tags)}")
         version = file_digest(path)
-        fitted = read_calibration(folder, f"onnx/{path.name}", version, labels_of(tags))
+        fitted = read_calibration(folder, WEIGHTS[engine], version, labels_of(tags))
         return cls(
-            reader, tags, engine, student_name(config, folder),
-            model_version=version, temperature=fitted.temperature, thresholds=fitted.thresholds,
+            reader, tags, opened, student_name(config, folder), BATCH_TOKENS, version,
+            fitted.temperature, fitted.thresholds, workers, engine,
         )  # fmt: skip
 
-    def annotate(self, documents: Iterable[Document], buffer: int = 256) -> Iterator[Document]:
+    def annotate(self, documents: Iterable[Document], buffer: int = BUFFER_DOCUMENTS) -> Iterator[Document]:
         """Yield the documents in order, their entities replaced by the model's.
 
         Args:
-            documents: Read lazily, `buffer` at a time and fewer when they are long, so that memory stays bounded.
-            buffer: Documents sorted into batches together.
+            documents: Read lazily, in the caller's thread, two buffers ahead at most, so that memory stays bounded.
+            buffer: Documents sorted into batches together; fewer when they are long.
         """
-        for batch in bounded_batches(documents, buffer, BUFFER_CHARACTERS):
-            for document, (words, probabilities) in zip(
-                batch, self.word_probabilities([document.text for document in batch]), strict=True
-            ):
-                yield replace(document, entities=tuple(decode_spans(words, probabilities, self.labels)))
+        buffers = ((batch, False) for batch in bounded_batches(documents, buffer, BUFFER_CHARACTERS))
+        with closing(self._flow(buffers, AHEAD)) as flow:
+            for outcome, _ in flow:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                yield from outcome
+
+    def annotate_groups(
+        self, groups: Iterable[Sequence[Document]], ahead: int = AHEAD
+    ) -> Iterator[list[Document] | Exception]:
+        """Yield what becomes of each group, in order: its documents annotated, or the error that one of them caused.
+
+        A group is scored as if it were alone, never beside documents of another: dynamic INT8 scales its activations
+        over the batch, so a document's last decimals depend on its neighbours. Yet the next group is read and begun
+        while this one is scored.
+
+        Args:
+            groups: Read lazily, in the caller's thread.
+            ahead: Buffers begun before the one in front is done; 0 reads nothing before it must.
+        """
+        done: list[Document] = []
+        failure: Exception | None = None
+        with closing(self._flow(cut_groups(groups), ahead)) as flow:
+            for outcome, last in flow:
+                if isinstance(outcome, Exception):
+                    failure = failure or outcome
+                else:
+                    done.extend(outcome)
+                if last:
+                    yield failure or done
+                    done, failure = [], None
 
     def __call__(self, text: str) -> list[Entity]:
         """Return the entities of one text."""
         ((words, probabilities),) = self.word_probabilities([text])
         return decode_spans(words, probabilities, self.labels)
 
-    def word_probabilities(self, texts: Sequence[str]) -> list[tuple[Offsets, NDArray[np.float32]]]:
+    def word_probabilities(self, texts: Sequence[str]) -> list[tuple[Offsets, Probabilities]]:
         """Return, for each text, its words (n, 2) and their tag distributions (n, n_tags).
 
         A word for which the tokenizer made no token is surely outside.
         """
-        read = self.reader.read(texts)
-        results = []
-        for item in read:
-            probabilities = np.zeros((len(item.words), len(self.tags)), dtype=np.float32)
-            probabilities[:, 0] = 1.0
-            results.append((item.words, probabilities))
-        queue = [(text, number, len(ids)) for text, item in enumerate(read) for number, ids in enumerate(item.ids)]
-        queue.sort(key=lambda entry: entry[2])
-        for batch in token_batches(queue, self.batch_tokens):
-            input_ids, mask = self.reader.pad([read[text].ids[number] for text, number, _ in batch])
-            logits = self.engine(input_ids, mask)
-            if logits.shape[-1] != len(self.tags):
-                raise ModelError(f"the engine scores {logits.shape[-1]} tags where {len(self.tags)} are named")
-            for row, (text, number, _) in enumerate(batch):
-                window = read[text].windows[number]
-                chosen = logits[row, window.positions + len(self.reader.prefix)]
-                probabilities = softmax(chosen if self.temperature == 1 else chosen / np.float32(self.temperature))
-                if not np.isfinite(probabilities).all():
-                    raise ModelError("the engine gave a score that is not a number; try the fp32 file (--fp32)")
-                results[text][1][window.words] = probabilities
-        return results
+        reading = Reading(self.reader.read(texts), len(self.tags))
+        batches = list(token_batches(reading.queue(), self.batch_tokens))
+        if self.workers == 1 or len(batches) < 2:
+            for batch in batches:
+                self._score(reading, batch)
+        else:
+            with ThreadPoolExecutor(min(self.workers, len(batches))) as pool:
+                for _ in pool.map(lambda batch: self._score(reading, batch), batches):
+                    pass
+        return reading.results
+
+    def _flow(
+        self, buffers: Iterable[tuple[Sequence[Document], bool]], ahead: int
+    ) -> Generator[tuple[list[Document] | Exception, bool], None, None]:
+        """Yield what becomes of each buffer, in order, with the flag it came with."""
+        begun: deque[_Begun] = deque()
+        source, unread = iter(buffers), None
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="carabin")
+        try:
+            while unread is None:
+                try:
+                    documents, flag = next(source)
+                except StopIteration:
+                    break
+                except Exception as error:
+                    # What was read before is still worth finishing.
+                    unread = error
+                    break
+                begun.append(_Begun(documents, flag, self._begin(documents, pool)))
+                if len(begun) > ahead:
+                    front = begun.popleft()
+                    yield self._finish(front), front.flag
+            for front in begun:
+                yield self._finish(front), front.flag
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        if unread is not None:
+            raise unread
+
+    def _begin(self, documents: Sequence[Document], pool: ThreadPoolExecutor) -> _Scoring | Exception:
+        try:
+            reading = Reading(self.reader.read([document.text for document in documents]), len(self.tags))
+        except Exception as error:
+            return error
+        batches = token_batches(reading.queue(), self.batch_tokens)
+        return reading, [pool.submit(self._score, reading, batch) for batch in batches]
+
+    def _finish(self, begun: _Begun) -> list[Document] | Exception:
+        if isinstance(begun.scoring, Exception):
+            return begun.scoring
+        reading, futures = begun.scoring
+        try:
+            for future in futures:
+                future.result()
+            return [
+                replace(document, entities=tuple(decode_spans(words, probabilities, self.labels)))
+                for document, (words, probabilities) in zip(begun.documents, reading.results, strict=True)
+            ]
+        except Exception as error:
+            for future in futures:
+                future.cancel()
+            return error
+
+    def _score(self, reading: Reading, batch: Sequence[Slot]) -> None:
+        """Fill in the distributions of a batch's words."""
+        input_ids, mask = self.reader.pad([reading.ids(slot) for slot in batch])
+        logits = self.engine(input_ids, mask)
+        if logits.shape[-1] != len(self.tags):
+            raise ModelError(f"the engine scores {logits.shape[-1]} tags where {len(self.tags)} are named")
+        for row, slot in enumerate(batch):
+            chosen = logits[row, reading.positions(slot) + len(self.reader.prefix)]
+            probabilities = softmax(chosen if self.temperature == 1 else chosen / np.float32(self.temperature))
+            if not np.isfinite(probabilities).all():
+                raise ModelError("the engine gave a score that is not a number; try another (--engine fp32)")
+            reading.put(slot, probabilities)
 
 
-def bounded_batches(documents: Iterable[Document], count: int, characters: int) -> Iterator[list[Document]]:
-    """Yield runs of at most `count` documents and `characters` code points; a longer document stands alone."""
-    batch: list[Document] = []
-    held = 0
-    for document in documents:
-        if batch and (len(batch) == count or held + len(document.text) > characters):
-            yield batch
-            batch, held = [], 0
-        batch.append(document)
-        held += len(document.text)
-    if batch:
-        yield batch
+_Scoring = tuple[Reading, list["Future[None]"]]
 
 
-def token_batches(queue: Sequence[tuple[int, int, int]], budget: int) -> Iterator[list[tuple[int, int, int]]]:
-    """Yield runs of (text, window, length) whose padded size stays within the budget; `queue` is sorted by length."""
-    batch: list[tuple[int, int, int]] = []
-    for entry in queue:
-        if batch and entry[2] * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(entry)
-    if batch:
-        yield batch
+@dataclass(slots=True)
+class _Begun:
+    """A buffer that is being scored, or could not even be read."""
 
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the distribution over the last axis."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    documents: Sequence[Document]
+    flag: bool
+    scoring: _Scoring | Exception

@@ -1,24 +1,25 @@
 """Engines: what turns token ids into logits.
 
-The hospital's is onnxruntime; the lab brings torch behind the same face.
+The hospital's are onnxruntime (here) and OpenVINO (`openvino_engine`); the lab brings torch behind the same face.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carabin.errors import ModelError
 from carabin.onnx_safety import UnsafeModelError, check_onnx
-from carabin.student_folder import ModelError
 
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 
 class Engine(Protocol):
-    """Anything that scores a padded batch."""
+    """Anything that scores a padded batch; several threads may call it at once where the annotator has `workers`."""
 
     def __call__(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return logits, shape (batch, tokens, tags), for inputs of shape (batch, tokens)."""
@@ -35,7 +36,8 @@ class OnnxEngine:
 
         Args:
             path: The `.onnx` file.
-            threads: Threads inside one operator; None leaves it to onnxruntime (all cores).
+            threads: Threads inside one operator; None leaves it to onnxruntime (all cores). With 1, a call runs in the
+                thread that makes it, so several calls at once are several cores at work.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -43,12 +45,7 @@ class OnnxEngine:
         """
         import onnxruntime
 
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such ONNX file; export the student, or name its repository folder")
-        try:
-            check_onnx(path)
-        except UnsafeModelError as error:
-            raise ModelError(f"{path}: {error}; fetch the student again") from None
+        check_file(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         if threads is not None:
@@ -62,18 +59,40 @@ class OnnxEngine:
             raise ModelError(f"{path}: onnxruntime cannot open it ({cause}); fetch the student again") from None
         self._inputs = [node.name for node in self.session.get_inputs()]
         outputs = {node.name: node.shape for node in self.session.get_outputs()}
-        if "logits" not in outputs or not {"input_ids"} <= set(self._inputs) <= _INPUTS:
-            raise ModelError(
-                f"{path}: takes {', '.join(self._inputs)} and gives {', '.join(outputs)}; a student's encoder takes "
-                "input_ids (attention_mask, token_type_ids) and gives logits"
-            )
+        check_names(path, self._inputs, outputs)
         width = outputs["logits"][-1] if outputs["logits"] else None
         self.n_outputs = width if isinstance(width, int) else None
 
     def __call__(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return logits of shape (batch, tokens, tags)."""
-        feed = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if "token_type_ids" in self._inputs:
-            feed["token_type_ids"] = np.zeros_like(input_ids)
-        (logits,) = self.session.run(["logits"], {name: feed[name] for name in self._inputs})
+        (logits,) = self.session.run(["logits"], feed(self._inputs, input_ids, attention_mask))
         return logits
+
+
+def check_file(path: Path) -> None:
+    """Raise FileNotFoundError or ModelError unless the file is a whole ONNX model that needs nothing but itself."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such ONNX file; export the student, or name its repository folder")
+    try:
+        check_onnx(path)
+    except UnsafeModelError as error:
+        raise ModelError(f"{path}: {error}; fetch the student again") from None
+
+
+def check_names(path: Path, inputs: Collection[str], outputs: Collection[str]) -> None:
+    """Raise ModelError unless the model takes what a student's encoder takes, and gives logits."""
+    if "logits" not in outputs or not {"input_ids"} <= set(inputs) <= _INPUTS:
+        raise ModelError(
+            f"{path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}; a student's encoder takes "
+            "input_ids (attention_mask, token_type_ids) and gives logits"
+        )
+
+
+def feed(
+    names: Collection[str], input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]
+) -> dict[str, NDArray[np.int64]]:
+    """Return the inputs of these names."""
+    given = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if "token_type_ids" in names:
+        given["token_type_ids"] = np.zeros_like(input_ids)
+    return {name: given[name] for name in names}

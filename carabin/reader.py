@@ -1,7 +1,7 @@
 """The text reader: a text becomes words, windows and token ids.
 
-Long texts are tokenised in pieces, because the tokenizer's own record of a token is a hundred bytes: a 5 MB note read
-at once would take a gigabyte.
+The tokenizer's own record of a token is a hundred bytes: a 5 MB note read at once would take a gigabyte. So long texts
+are tokenised in pieces, short ones in batches of about as much, and only arrays are kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from carabin.words import Offsets, find_words
 
 PIECE = 50_000
 """Code points tokenised at once; shorter texts are never cut."""
+BATCH = 4 * PIECE
+"""Code points of the texts that one call of the tokenizer shares among its threads."""
 
 # A piece ends before a space between two visible characters: no tokenizer looks over that.
 _SEAM = re.compile(r"(?<=\w)[ \n](?=\w)")
@@ -82,16 +84,19 @@ class TextReader:
         Raises:
             DocumentError: a text holds a lone surrogate.
         """
-        short = [number for number, text in enumerate(texts) if len(text) <= PIECE]
         try:
-            encodings = self.tokenizer.encode_batch([texts[number] for number in short], add_special_tokens=False)
+            return [self._cut(text, *tokens) for text, tokens in zip(texts, self._tokenise(texts), strict=True)]
         except TypeError:
             for number, text in enumerate(texts):
                 check_encodable(text, f"text {number}")
             raise
-        encoded = dict(zip(short, encodings, strict=True))
-        tokens = (_arrays(encoded.pop(n)) if n in encoded else self._in_pieces(text) for n, text in enumerate(texts))
-        return [self._cut(text, *pair) for text, pair in zip(texts, tokens, strict=True)]
+
+    def _tokenise(self, texts: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], Offsets]]:
+        for first, last in runs([len(text) for text in texts], BATCH):
+            if len(texts[first]) > PIECE:
+                yield self._in_pieces(texts[first])
+            else:
+                yield from map(_arrays, self.tokenizer.encode_batch(list(texts[first:last]), add_special_tokens=False))
 
     def _in_pieces(self, text: str) -> tuple[NDArray[np.int64], Offsets]:
         ids, offsets = [], []
@@ -130,9 +135,22 @@ def pieces(text: str, size: int = PIECE) -> Iterator[tuple[int, int]]:
     yield from pairwise([*cuts, len(text)])
 
 
+def runs(lengths: Sequence[int], budget: int) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) of consecutive runs of texts; one longer than PIECE stands alone, others share the budget."""
+    first, held = 0, 0
+    for number, length in enumerate(lengths):
+        if number > first and (held + length > budget or length > PIECE or lengths[first] > PIECE):
+            yield first, number
+            first, held = number, 0
+        held += length
+    if lengths:
+        yield first, len(lengths)
+
+
 def _arrays(encoding: Any) -> tuple[NDArray[np.int64], Offsets]:  # noqa: ANN401 - tokenizers has no public Encoding type
-    offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-    return np.asarray(encoding.ids, dtype=np.int64), offsets
+    # `asarray` of a list of pairs takes four times as long.
+    flat = np.fromiter(chain.from_iterable(encoding.offsets), dtype=np.int64, count=2 * len(encoding))
+    return np.asarray(encoding.ids, dtype=np.int64), flat.reshape(-1, 2)
 
 
 def _leading_specials(tokenizer: Tokenizer, in_frame: int) -> int:

@@ -1,13 +1,14 @@
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carabin import Annotator, Document, ModelError
-from carabin.annotator import bounded_batches, token_batches
+from carabin import Annotator, Document, DocumentError, ModelError
+from carabin.batches import bounded_batches, token_batches
 from tests.carabin.test_words_and_windows import TEXTS
 
 
@@ -80,16 +81,18 @@ def test_five_megabytes_take_bounded_memory(student):
     assert int(lines[1]) < 350
 
 
-def test_documents_are_read_a_buffer_at_a_time(annotator):
+def test_documents_are_read_one_buffer_ahead(annotator):
     taken = []
 
     def stream():
         for number in range(10):
-            taken.append(number)
+            taken.append(threading.current_thread())
             yield Document(str(number), "fièvre")
 
     next(annotator.annotate(stream(), buffer=2))
-    assert len(taken) <= 3
+    assert len(taken) == 4
+    # A database cursor or a generator of the caller's may be used from no other thread.
+    assert set(taken) == {threading.current_thread()}
 
 
 def test_long_documents_are_buffered_by_length():
@@ -134,3 +137,96 @@ def test_a_temperature_makes_scores_milder_and_finds_the_same(annotator):
 def test_a_temperature_that_is_none_is_refused(annotator, temperature):
     with pytest.raises(ValueError, match="positive"):
         Annotator(annotator.reader, annotator.tags, annotator.engine, temperature=temperature)
+
+
+def batch_sensitive(annotator):
+    """Return an engine whose scores depend, as those of dynamic INT8 do, on what else is in the batch."""
+
+    def engine(ids, mask):
+        logits = annotator.engine(ids, mask)
+        return logits + np.float32(1e-2 * (int(ids.sum()) % 97)) * np.sin(np.arange(logits.shape[-1], dtype=np.float32))
+
+    return engine
+
+
+GROUPS = [["fièvre aiguë", "paracétamol", ""], [], ["dyspnée " * 90, "asthme, fièvre"], ["fièvre"] * 5]
+
+
+def documents_of(groups):
+    return [[Document(f"{g}.{n}", text) for n, text in enumerate(group)] for g, group in enumerate(groups)]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("ahead", [0, 1, 4])
+def test_a_group_is_scored_as_if_it_were_alone(lively, monkeypatch, workers, ahead):
+    # A resumed run begins in the middle: it must give the last decimals that the whole run gave.
+    monkeypatch.setattr("carabin.batches.BUFFER_DOCUMENTS", 2)
+    engine = batch_sensitive(lively)
+    one = Annotator(lively.reader, lively.tags, engine, batch_tokens=60)
+    many = Annotator(lively.reader, lively.tags, engine, batch_tokens=60, workers=workers)
+    alone = [next(one.annotate_groups([group])) for group in documents_of(GROUPS)]
+    assert list(many.annotate_groups(iter(documents_of(GROUPS)), ahead)) == alone
+    assert sum(len(document.entities) for group in alone for document in group) > 10
+
+
+def test_a_group_that_fails_takes_no_other_with_it(annotator):
+    groups = documents_of(GROUPS)
+    groups[2][1] = Document("2.1", "fièvre \ud800")
+    found = list(annotator.annotate_groups(groups))
+    assert isinstance(found[2], DocumentError)
+    assert [[d.id for d in group] for n, group in enumerate(found) if n != 2] == [["0.0", "0.1", "0.2"], [], [
+        f"3.{n}" for n in range(5)]]  # fmt: skip
+
+
+def test_an_engine_that_fails_fails_its_own_group_only(annotator):
+    poison = annotator.reader.tokenizer.token_to_id("asthme") or annotator.reader.read(["asthme"])[0].ids[0][1]
+
+    def engine(ids, mask):
+        if (ids == poison).any():
+            raise RuntimeError("no more memory")
+        return annotator.engine(ids, mask)
+
+    fragile = Annotator(annotator.reader, annotator.tags, engine, workers=2)
+    found = list(fragile.annotate_groups(documents_of(GROUPS)))
+    assert [isinstance(group, RuntimeError) for group in found] == [False, False, True, False]
+    with pytest.raises(RuntimeError, match="no more memory"):
+        list(fragile.annotate(documents_of(GROUPS)[2]))
+
+
+def test_what_was_read_before_a_broken_file_is_still_given(annotator):
+    def broken():
+        yield documents_of(GROUPS)[0]
+        raise OSError("disk gone")
+
+    stream = annotator.annotate_groups(broken())
+    assert len(next(stream)) == 3
+    with pytest.raises(OSError, match="disk gone"):
+        next(stream)
+
+
+def test_a_stream_closed_early_leaves_no_thread(annotator):
+    many = Annotator(annotator.reader, annotator.tags, annotator.engine, workers=3)
+    stream = many.annotate((Document(str(n), "fièvre " * 60) for n in range(1000)), buffer=8)
+    next(stream)
+    stream.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("carabin")]
+
+
+def test_batches_are_scored_side_by_side_and_reading_goes_on_meanwhile(annotator):
+    both, read = threading.Barrier(2), threading.Event()
+
+    def engine(ids, mask):
+        # Each call waits for another one, and for the next group to be read: one at a time would never end.
+        both.wait(30)
+        assert read.wait(30)
+        return annotator.engine(ids, mask)
+
+    def groups():
+        yield documents_of([["fièvre", "fièvre"]])[0]
+        read.set()
+        yield documents_of([["dyspnée", "dyspnée"]])[0]
+
+    pair = Annotator(annotator.reader, annotator.tags, engine, batch_tokens=1, workers=2)
+    assert [[surfaces(d.text, d.entities) for d in group] for group in pair.annotate_groups(groups())] == [
+        [[("DISO", "fièvre")]] * 2, [[("DISO", "dyspnée")]] * 2]  # fmt: skip
+    pair.word_probabilities(["fièvre", "fièvre"])

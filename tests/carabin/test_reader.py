@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from carabin import DocumentError
-from carabin.reader import TextReader, pieces
+from carabin.reader import BATCH, PIECE, TextReader, pieces, runs
 from tests.carabin.test_words_and_windows import TEXTS
 from tests.carabin.tiny_model import SENTENCES, make_tokenizer
 
@@ -146,3 +146,12 @@ def test_a_lone_surrogate_is_named_not_thrown_by_the_tokenizer():
 def test_a_window_without_room_is_refused(window, overlap):
     with pytest.raises(ValueError, match="special"):
         TextReader(make_tokenizer(), window, overlap)
+
+
+@given(st.lists(st.integers(0, 90_000), max_size=30))
+def test_texts_are_tokenised_in_runs_of_bounded_size(lengths):
+    # The tokenizer's records of a run lie in memory together.
+    spans = list(runs(lengths, BATCH))
+    assert [number for first, last in spans for number in range(first, last)] == list(range(len(lengths)))
+    for first, last in spans:
+        assert last - first == 1 or (sum(lengths[first:last]) <= BATCH and max(lengths[first:last]) <= PIECE)
