@@ -106,7 +106,7 @@ def find_entity_type(typesystem: TypeSystem, cas_type: str | None, cas_label: st
     strings = [name for name, range_ in ranges.items() if typesystem.is_instance_of(range_, "uima.cas.String")]
     usual = [name for name in LABEL_FEATURES if name in strings]
     label = cas_label or (usual[0] if usual else strings[0] if len(strings) == 1 else None)
-    if label not in strings:
+    if label is None or label not in strings:
         listed = ", ".join(strings) or "none"
         raise CasTypeError(
             f"{kind.name}: no feature '{label or 'value'}' for the label; name one with --cas-label: {listed}"

@@ -24,7 +24,7 @@ def find_columns(path: Path, columns: Sequence[str], options: ReadOptions) -> tu
     listed = ", ".join(repr(name[:40]) for name in columns[:30])
     if ENTITY_COLUMNS <= set(columns) and options.text_column is None:
         raise InputError(f"{path}: is a table of entities, whose texts are pieces of notes; give the notes themselves")
-    if text not in columns:
+    if text is None or text not in columns:
         raise InputError(f"{path}: no column '{text or 'text'}'; name one of {listed} with --text-column")
     if identifier is not None and identifier not in columns:
         raise InputError(f"{path}: no column '{identifier}'; name one of {listed} with --id-column")
