@@ -56,11 +56,12 @@ class BratWriter(FilePerDocumentWriter):
 
 def _fragments(text: str, entity: Entity) -> str:
     """Return `start end;start end<TAB>surface` without the line breaks."""
+    surface = text[entity.start : entity.end]
+    if surface.strip("\r\n") != surface:
+        # Fragments would lose a break at either end, which no offset then tells.
+        flat = re.sub(r"[\r\n]", " ", surface)
+        return f"{entity.start} {entity.end}\t{flat}"
     found = list(_LINES.finditer(text, entity.start, entity.end))
-    if not found:
-        raise OutputError(
-            f"an entity {entity.start}..{entity.end} of nothing but line breaks cannot be written as BRAT"
-        )
     spans = ";".join(f"{match.start()} {match.end()}" for match in found)
     return f"{spans}\t{' '.join(match.group() for match in found)}"
 

@@ -13,6 +13,8 @@ from carabin.formats.json_lines import read_lines
 from carabin.formats.registry import COMPRESSED, FORMATS, READABLE, file_suffix
 
 Name = str | Path
+BESIDE_OUTPUTS = (".run.json", ".errors.jsonl")
+"""What a run leaves beside its output (`carabin.journal`), and a later one must not take for notes."""
 
 
 def check_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = False) -> None:
@@ -102,6 +104,7 @@ def _format_of(path: Path) -> Format | None:
 def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
     suffixes = {suffix for form in READABLE.values() for suffix in form.suffixes}
     files = sorted(path for path in folder.rglob("*") if file_suffix(path) in suffixes and not path.is_dir())
+    files = [path for path in files if not path.name.endswith(BESIDE_OUTPUTS)]
     if not files:
         raise InputError(f"{folder}: no file in this folder that can be read ({', '.join(sorted(suffixes))})")
     form = forced or _format_of_folder(folder, files)

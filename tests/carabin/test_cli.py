@@ -6,9 +6,12 @@ import sys
 import pytest
 
 from carabin import __version__
+from carabin.cli import app
 from carabin.commands.annotate import read_thresholds
 from carabin.commands.terminal import Progress
 from carabin.formats import InputError
+from carabin.formats.registry import WRITABLE
+from tests.carabin.published_student import write_published
 from tests.carabin.tiny_model import write_student
 
 SECRET = "Dupont fièvre"
@@ -18,7 +21,9 @@ OFFLINE = """
 import socket, sys
 def refuse(*arguments, **options):
     raise AssertionError("the network was asked for")
-socket.socket = socket.create_connection = socket.getaddrinfo = refuse
+# A class still: ssl, which pyarrow imports to look for certificates, makes one of its own from it.
+socket.socket = type("NoSocket", (socket.socket,), {"__init__": refuse})
+socket.create_connection = socket.getaddrinfo = socket.socketpair = refuse
 from carabin import cli
 cli.main()
 """
@@ -199,3 +204,52 @@ def test_progress_waits_two_seconds_and_wants_a_terminal(monkeypatch, capsys):
         monkeypatch.setattr("sys.stderr.isatty", lambda: True)
         progress.update(7)
         assert progress.bar is not None
+
+
+# Each list of arguments is run in the same process: importing everything anew would be most of the test.
+SEVERAL = """
+import json
+commands = json.loads(sys.argv.pop())
+for arguments in commands:
+    sys.argv = ["carabin", *arguments]
+    try:
+        cli.main()
+    except SystemExit as leave:
+        assert not leave.code, arguments
+"""
+ONLINE = {"pull", "serve"}
+
+
+@pytest.mark.parametrize(
+    "use", ["socket.socket()", "socket.create_connection(('127.0.0.1', 9))", "socket.socketpair()"]
+)
+def test_the_sockets_are_shut(use):
+    result = run(code=OFFLINE.replace("from carabin import cli\ncli.main()", use))
+    assert b"the network was asked for" in result.stderr
+
+
+def offline_commands(folder, student):
+    """Return how each command is run that needs no network."""
+    note = folder / "notes.jsonl"
+    gold = {"id": "7", "text": SECRET, "entities": [{"start": 7, "end": 13, "label": "DISO"}]}
+    note.write_text(json.dumps(gold), encoding="utf-8")
+    outs = [[note, "--to", form, "-o", folder / f"out-{form}", "--model", student] for form in WRITABLE]
+    folders = ("brat", "cas", "xmi")
+    ins = [[folder / f"out-{form}", "-o", folder / f"in-{form}.jsonl", "--model", student] for form in folders]
+    return {
+        "annotate": [*outs, *ins],
+        "evaluate": [[note, "--model", student]],
+        "pseudonymise": [[note, "--rules-only", "-o", folder / "safe.jsonl"]],
+        "verify": [[write_published(folder / "published")]],
+    }
+
+
+def test_every_offline_command_runs_with_all_sockets_shut(student, tmp_path):
+    commands = offline_commands(tmp_path, student)
+    registered = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert registered - ONLINE == set(commands), "a new command: say above how it is run offline"
+    lines = [[name, *map(str, arguments)] for name, runs in commands.items() for arguments in runs]
+    result = run(json.dumps(lines), code=OFFLINE.replace("cli.main()", SEVERAL))
+    assert result.returncode == 0, result.stderr.decode()
+    assert b"Dupont" not in result.stderr
+    assert len(list(tmp_path.glob("out-*.run.json"))) == len(WRITABLE)
