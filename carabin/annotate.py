@@ -8,19 +8,28 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from carabin.calibration import above_thresholds
 from carabin.documents import Document
-from carabin.formats.base import BadDocument, InputError, OutputError, Provenance, ReadOptions, WriteOptions
+from carabin.formats.base import (
+    BadDocument,
+    InputError,
+    Item,
+    OutputError,
+    Provenance,
+    ReadOptions,
+    WriteOptions,
+    Writer,
+)
 from carabin.formats.reading import check_inputs, holds_one_document
 from carabin.formats.writing import check_places, output_writer
 from carabin.job import PART_DOCUMENTS, Job, Report
-from carabin.parts import PartMaker, Transform
+from carabin.journal import recorded_plan
+from carabin.parts import Part, PartMaker, Transform
 
 if TYPE_CHECKING:
     from carabin.annotator import Annotator
@@ -32,10 +41,11 @@ class JobOptions:
 
     to: str | None = None
     """Form of the output; None goes by its suffix."""
-    fp32: bool = False
-    """Run `onnx/model.onnx` even where there is an INT8 file."""
+    engine: str | None = None
+    """`int8`, `fp32`, `openvino`, or `auto`: the fastest here, or for a run that is resumed the one it began with. None
+    takes INT8 where the student was published with it, else fp32."""
     threads: int | None = None
-    """None for all cores."""
+    """None for all cores. Changes no answer."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Least score of an entity, by label; `*` stands for every label not named."""
     resume: bool = False
@@ -85,12 +95,12 @@ def annotate_files(
     from carabin.annotator import Annotator
     from carabin.student_folder import find_student
 
-    annotator = Annotator.load(find_student(model), quantized=False if options.fp32 else None, threads=options.threads)
+    annotator = Annotator.load(find_student(model), threads=options.threads, engine=_engine(options, out))
     check_thresholds(options.thresholds, annotator.labels)
     if options.calibrated:
         options = replace(options, thresholds={**fitted_thresholds(annotator), **options.thresholds})
     job = Job(
-        PartMaker(annotates(annotator, options.thresholds), form.refuses),
+        _make_parts(annotator, options.thresholds, form),
         form,
         provenance_of(annotator),
         _plan(annotator, options),
@@ -133,13 +143,36 @@ def annotates(annotator: Annotator, thresholds: Mapping[str, float]) -> Transfor
     return annotated
 
 
+def _make_parts(
+    annotator: Annotator, thresholds: Mapping[str, float], form: Writer
+) -> Callable[[Iterable[list[Item]]], Iterator[Part]]:
+    maker = PartMaker(annotates(annotator, thresholds), form.refuses)
+
+    def annotated(groups: Iterable[Sequence[Document]]) -> Iterator[list[Document] | Exception]:
+        for outcome in annotator.annotate_groups(groups):
+            if thresholds and not isinstance(outcome, Exception):
+                outcome = [replace(d, entities=above_thresholds(d.entities, thresholds)) for d in outcome]
+            yield outcome
+
+    return lambda batches: maker.stream(batches, annotated)
+
+
+def _engine(options: JobOptions, out: Path | None) -> str | None:
+    """Return the engine asked for; a resumed run keeps the one it began with, whichever is the fastest today."""
+    from carabin.engine_choice import AUTO
+
+    if options.engine == AUTO and options.resume and out is not None:
+        return recorded_plan(out).get("engine", AUTO)
+    return options.engine
+
+
 def _plan(annotator: Annotator, options: JobOptions) -> dict[str, Any]:
     """Return what decides the bytes of the output beside what every job knows."""
-    import onnxruntime
+    from carabin.engine_choice import runtime_of
 
     return {
-        "engine": f"onnxruntime {onnxruntime.__version__}",
-        "threads": options.threads or os.cpu_count(),
+        "engine": annotator.engine_name,
+        "runtime": runtime_of(annotator.engine_name),
         "temperature": annotator.temperature,
         "thresholds": dict(options.thresholds),
     }

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from carabin.engine import Engine, OnnxEngine
 from carabin.errors import ModelError
 from carabin.machine import cache_folder, cpu_name, usable_cores
-from carabin.openvino_engine import OpenVinoEngine
+from carabin.openvino_engine import OpenVinoEngine, import_openvino
 from carabin.reader import TextReader
 
 EngineName = Literal["int8", "fp32", "openvino"]
@@ -81,7 +81,7 @@ class Choice:
     """The fastest engine of a machine for a student."""
 
     engine: EngineName
-    tokens_per_second: dict[str, float]
+    tokens_per_second: Mapping[EngineName, float]
     """Of every engine that was measured."""
     remembered: bool
     """Measured by an earlier call."""
@@ -163,6 +163,15 @@ def package_version(name: str) -> str | None:
         return None
 
 
+def runtime_of(engine: str) -> str:
+    """Return the library that runs an engine, and its version: `onnxruntime 1.32.0`."""
+    if engine == "openvino":
+        return f"openvino {import_openvino().__version__}"
+    import onnxruntime
+
+    return f"onnxruntime {onnxruntime.__version__}"
+
+
 def _openvino() -> bool:
     return package_version("openvino") is not None
 
@@ -173,14 +182,14 @@ def _recall(memory: Path, key: dict[str, Any]) -> Choice | None:
         engine, speeds = record["engine"], record["tokens_per_second"]
         if record["key"] != key or engine not in ENGINES or speeds[engine] != max(speeds.values()):
             return None
-        return Choice(engine, {str(name): float(speed) for name, speed in speeds.items()}, True)
+        return Choice(engine, {name: float(speed) for name, speed in speeds.items()}, True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # Whatever is wrong with it, it is made again: it is a memory, not a result.
         return None
 
 
 def _remember(memory: Path, key: dict[str, Any], choice: Choice) -> None:
-    record = {"engine": choice.engine, "tokens_per_second": choice.tokens_per_second, "key": key}
+    record = {"engine": choice.engine, "tokens_per_second": dict(choice.tokens_per_second), "key": key}
     written = memory.with_name(f"{memory.name}.{os.getpid()}.new")
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ so a document's last decimals depend on its neighbours, and a resumed run must h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -20,8 +20,8 @@ from carabin.parts import Part, cut_parts
 
 PART_DOCUMENTS = 512
 PART_CHARACTERS = 4_000_000
-STREAMED_DOCUMENTS = 64
-"""Documents of a part on standard output, where someone may be waiting for the first."""
+STREAMED_DOCUMENTS = 32
+"""Documents of a part on standard output, where someone may be waiting for the first; the next part is read before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ class Report:
 class Job:
     """One run."""
 
-    make_part: Callable[[Sequence[Item]], Part]
+    make_parts: Callable[[Iterable[list[Item]]], Iterator[Part]]
+    """Yields a part for each run of items; a part must not depend on the run before, which a resumed run has not."""
     form: Writer
     provenance: Provenance
     plan: Mapping[str, Any]
@@ -66,8 +67,8 @@ class Job:
             # A resumed run keeps the first run's date.
             provenance = replace(self.provenance, date=journal.plan["date"])
             items = islice(read_inputs(names, self.reading, self.entities), journal.read, None)
-            for batch in cut_parts(items, self.part_documents, self.part_characters):
-                self._write_part(self.make_part(batch), journal, provenance)
+            for part in self.make_parts(cut_parts(items, self.part_documents, self.part_characters)):
+                self._write_part(part, journal, provenance)
                 if on_progress:
                     on_progress(journal.read)
             journal.finish(self.form.join, concatenate, errors_path)
@@ -87,8 +88,7 @@ class Job:
         items = read_inputs(names, self.reading, self.entities)
         if errors_path is not None:
             errors_path.unlink(missing_ok=True)
-        for batch in cut_parts(items, STREAMED_DOCUMENTS, self.part_characters):
-            part = self.make_part(batch)
+        for part in self.make_parts(cut_parts(items, STREAMED_DOCUMENTS, self.part_characters)):
             if stream:
                 stream.writelines(json_line(document, self.provenance) for document in part.documents)
                 stream.flush()

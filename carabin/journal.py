@@ -189,6 +189,14 @@ class Journal:
         _settle(new, path)
 
 
+def recorded_plan(out: Path) -> dict[str, Any]:
+    """Return the plan of the run that was to make, or has made, an output; empty if there is none."""
+    found = _read_json(out.with_name(out.name + ".parts") / "plan.json")
+    if found is None:
+        found = (_read_json(out.with_name(out.name + ".run.json")) or {}).get("plan")
+    return found if isinstance(found, dict) else {}
+
+
 COUNTS = ("read", "documents", "entities", "errors", "blank")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from carabin.formats import BadDocument, Item
 
 Transform = Callable[[Sequence[Document]], Iterable[Item]]
 """Yields one item a document, in order; where it raises, it is asked again for each document alone."""
+
+TransformGroups = Callable[[Iterable[Sequence[Document]]], Iterator[Sequence[Item] | Exception]]
+"""Yields, for each group, in order, its items or the error that one of them caused; may read the next group before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,31 @@ class PartMaker:
 
     def __call__(self, items: Sequence[Item]) -> Part:
         """Return the documents, transformed, and what was set aside."""
+        refused, fit = self._sort(items)
+        return self._join(items, refused, dict(zip(fit, self._transformed(list(fit.values())), strict=True)))
+
+    def stream(self, batches: Iterable[Sequence[Item]], transform: TransformGroups) -> Iterator[Part]:
+        """Yield a part for each batch, in order, by a transform that may begin a batch before the last is done."""
+        begun: deque[tuple[Sequence[Item], dict[int, str | None], dict[int, Document]]] = deque()
+
+        def groups() -> Iterator[Sequence[Document]]:
+            for items in batches:
+                refused, fit = self._sort(items)
+                begun.append((items, refused, fit))
+                yield list(fit.values())
+
+        for outcome in transform(groups()):
+            items, refused, fit = begun.popleft()
+            if isinstance(outcome, Exception):
+                outcome = [self._alone(document) for document in fit.values()]
+            yield self._join(items, refused, dict(zip(fit, outcome, strict=True)))
+
+    def _sort(self, items: Sequence[Item]) -> tuple[dict[int, str | None], dict[int, Document]]:
+        """Return, by number, why each document is refused, None if it is not; and those that are not."""
         refused = {n: self.refuses(item) for n, item in enumerate(items) if isinstance(item, Document)}
-        fit = {n: item for n, item in enumerate(items) if isinstance(item, Document) and refused[n] is None}
-        results = dict(zip(fit, self._transformed(list(fit.values())), strict=True))
+        return refused, {n: item for n, item in enumerate(items) if isinstance(item, Document) and refused[n] is None}
+
+    def _join(self, items: Sequence[Item], refused: dict[int, str | None], results: dict[int, Item]) -> Part:
         documents: list[Document] = []
         bad: list[BadDocument] = []
         for number, item in enumerate(items):

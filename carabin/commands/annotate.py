@@ -43,7 +43,14 @@ def annotate(
     from_: Annotated[
         str | None, typer.Option("--from", metavar="FORM", help="Form of the inputs, else by their suffixes.")
     ] = None,
-    fp32: Annotated[bool, typer.Option("--fp32", help="Run the fp32 file even where there is an INT8 one.")] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENGINE",
+            help="int8, fp32, openvino, or auto: the fastest here, measured once. Without it, int8 where the student "
+            "was published with it, else fp32.",
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; all cores without it.")] = None,
     threshold: Annotated[
         list[str] | None,
@@ -81,7 +88,7 @@ def annotate(
     reading = ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label)
     writing = WriteOptions(typesystem, cas_type, cas_label)
     thresholds, calibrated = split_thresholds(threshold or ())
-    options = JobOptions(to, fp32, threads, thresholds, resume, errors, reading, writing, calibrated)
+    options = JobOptions(to, engine, threads, thresholds, resume, errors, reading, writing, calibrated)
     shown = ErrorLines()
     with Progress() as progress:
         report = annotate_files(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -128,7 +129,7 @@ def pseudonymise_files(
         "output": type(form.form if isinstance(form, SealedWriter) else form).__name__,
     }
     job = Job(
-        make_part, form, _provenance(detector), plan, options.reading, options.resume, entities,
+        partial(map, make_part), form, _provenance(detector), plan, options.reading, options.resume, entities,
         part_documents=PART_DOCUMENTS,
     )  # fmt: skip
     if out is None or errors_path is None:

@@ -108,16 +108,16 @@ def test_thresholds_hold_by_label(student, tmp_path):
 
 
 def test_a_document_that_breaks_the_engine_takes_no_other_with_it(notes, student, tmp_path, monkeypatch):
-    from carabin import Annotator
+    from carabin.reader import TextReader
 
-    sound = Annotator.word_probabilities
+    sound = TextReader.read
 
     def fragile(self, texts):
         if any("paracétamol 38" in text for text in texts):
             raise RuntimeError(f"cannot read {texts[0]}")
         return sound(self, texts)
 
-    monkeypatch.setattr(Annotator, "word_probabilities", fragile)
+    monkeypatch.setattr(TextReader, "read", fragile)
     report = annotate_files([notes], tmp_path / "out.jsonl", student)
     assert report.documents + report.errors == report.read
     assert report.errors > 3
