@@ -176,7 +176,7 @@ def test_the_commands_as_a_publisher_types_them(folder: Path, tmp_path: Path, mo
 
 
 def test_a_push_with_a_key_refuses_what_its_owner_did_not_sign(folder: Path, keys: tuple[Path, Path]) -> None:
-    arguments = ["--repository", str(folder), "--to", "hospital/essai", "--public_key", str(keys[1])]
+    arguments = ["--repository", str(folder), "--to", "hospital/essai", "--public-key", str(keys[1])]
     unsigned = CliRunner().invoke(push_app, arguments)
     assert unsigned.exit_code == 2, "no Hub is running: it must be refused before any request"
     assert "not signed" in unsigned.stderr
