@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.export.repository_fixture import write_onnx
 from zoo.registry import Registry, Student
 from zoo.runs import hash_files, write_json
 
@@ -81,22 +82,32 @@ def student(registry: Registry) -> Student:
     return registry.student("bert-small")
 
 
-@pytest.fixture
-def run(tmp_path: Path, student: Student) -> Path:
-    """A run's folder as the earlier stages leave it, its model files mere stand-ins."""
-    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "onnx/model.onnx",
-                 "onnx/model_quantized.onnx"):  # fmt: skip
-        path = tmp_path / "export" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"\2\0\0\0\0\0\0\0{}" + name.encode())
-    write_json(tmp_path / "export" / "parity.json", PARITY)
-    write_json(tmp_path / "export" / "run.json", {"files": hash_files(tmp_path / "export")})
-    teacher = {"folder": str(tmp_path / "teacher"), "sha256": "c" * 64}
+def write_run(folder: Path, student: Student) -> Path:
+    """Write what the earlier stages leave of a run beside `export/`, whose files are there, but for their records."""
+    write_json(folder / "export" / "parity.json", PARITY)
+    write_json(folder / "export" / "run.json", {"files": hash_files(folder / "export")})
+    teacher = {"folder": str(folder / "teacher"), "sha256": "c" * 64}
     parts: Mapping[str, Any] = {
         "plan": make_plan(student), "verdict": OPEN, "teacher": teacher, "frugality": FRUGALITY, "energy": ENERGY
     }  # fmt: skip
     for name, value in parts.items():
-        write_json(tmp_path / f"{name}.json", value)
+        write_json(folder / f"{name}.json", value)
     for role, value in METRICS.items():
-        write_json(tmp_path / "metrics" / f"{role}.json", value)
-    return tmp_path
+        write_json(folder / "metrics" / f"{role}.json", value)
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, student: Student) -> Path:
+    """A run's folder as the earlier stages leave it, its model files mere stand-ins, of the right kind."""
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "onnx/model.onnx",
+                 "onnx/model_quantized.onnx"):  # fmt: skip
+        path = tmp_path / "export" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".onnx":
+            write_onnx(path)
+        elif path.suffix == ".safetensors":
+            path.write_bytes(b"\2\0\0\0\0\0\0\0{}")
+        else:
+            write_json(path, {"stands for": name})
+    return write_run(tmp_path, student)
