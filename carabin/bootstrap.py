@@ -32,6 +32,9 @@ def f1_of(counts: NDArray[np.number]) -> NDArray[np.float64]:
 def bootstrap_f1(counts: ArrayLike, seed: int, resamples: int = RESAMPLES, level: float = LEVEL) -> dict[str, Any]:
     """Return micro F1 with its document-bootstrap interval.
 
+    A drawn corpus in which nothing was predicted or annotated has no F1 and is left out: where only two documents of
+    twenty hold a label, one draw in eight holds none of it, and counting that as 0 would say that the label fails.
+
     Args:
         counts: Shape (n_documents, 3): each document's tp, predicted, gold.
         seed: Of the resampling.
@@ -45,7 +48,9 @@ def bootstrap_f1(counts: ArrayLike, seed: int, resamples: int = RESAMPLES, level
         ValueError: no documents, or counts of another shape.
     """
     table = _checked(counts)
-    drawn = np.concatenate([f1_of(weights @ table) for weights in _resamples(len(table), seed, resamples)])
+    sums = np.concatenate([weights @ table for weights in _resamples(len(table), seed, resamples)])
+    met = sums[:, 1:].any(axis=1)
+    drawn = f1_of(sums[met] if met.any() else sums)
     tp, predicted, gold = table.sum(axis=0)
     return {
         "value": float(f1_of(table.sum(axis=0))),

@@ -94,7 +94,7 @@ def evaluate_model(
     options = options or EvaluateOptions()
     check_inputs(gold, options.reading, entities=True)
     annotator, thresholds = _load(model, options)
-    labels = tuple(label for label in annotator.labels if options.only is None or label in options.only)
+    labels = _scored_labels(annotator, options)
     reader = GoldReader(str(gold[0]), options.rules, on_error=on_error)
     tally, corrections = NerTally(), CorrectionTally(options.document_ids)
     documents = reader.read(read_inputs(gold, options.reading, entities=True))
@@ -201,6 +201,13 @@ def _load(model: Path | str | None, options: EvaluateOptions) -> tuple[Annotator
             raise InputError(f"label '{label}': not one of this student, which has {', '.join(annotator.labels)}")
     fitted = fitted_thresholds(annotator) if options.calibrated else {}
     return annotator, {**fitted, **options.thresholds}
+
+
+def _scored_labels(annotator: Annotator, options: EvaluateOptions) -> tuple[str, ...]:
+    """Return the student's labels that are scored: a label left out of the gold is left out of the student's answer."""
+    left_out = {label for label, to in options.renamed.items() if not to} - set(options.renamed.values())
+    wanted = set(annotator.labels if options.only is None else options.only) - left_out
+    return tuple(label for label in annotator.labels if label in wanted)
 
 
 def _annotated(

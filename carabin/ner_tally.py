@@ -62,12 +62,16 @@ class NerTally:
         }
 
     def label_scores(self, seed: int, resamples: int = RESAMPLES) -> dict[str, dict[str, Any]]:
-        """Return, for each label met, both metrics with their document-bootstrap intervals, and the gold `support`."""
+        """Return, for each label met, both metrics with their document-bootstrap intervals, `support` and `found`.
+
+        `support` is the number of gold entities, `found` that of predictions.
+        """
         found = {}
         for label in add_up(self.documents[EXACT]):
             tables = {metric: _rows(self.documents[metric], label) for metric in METRICS}
             scores = {metric: bootstrap_f1(table, seed, resamples) for metric, table in tables.items()}
-            found[label] = {"support": sum(gold for _, _, gold in tables[EXACT]), **scores}
+            _, predicted, gold = (sum(column) for column in zip(*tables[EXACT], strict=True))
+            found[label] = {"support": gold, "found": predicted, **scores}
         return found
 
 

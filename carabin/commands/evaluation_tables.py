@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
@@ -24,6 +24,8 @@ def print_tables(record: Record, console: Console) -> None:
     if "ner_exact_f1" in record:
         console.print(_score_table(record))
         console.print(F1_NOTE, style="dim", soft_wrap=True, markup=False)
+        for line in absent_lines(record):
+            console.print(line, soft_wrap=True, markup=False)
     if (ece := record.get("ece", {}).get("value")) is not None:
         console.print(f"calibration error of the scores (ECE): {ece:.3f}, {record['ece']['n']:,} entities")
     if "agreement" in record:
@@ -53,6 +55,16 @@ def read_line(record: Record) -> str:
         if alone := pairing["only_first"] + pairing["only_second"]:
             parts.append(f"{alone:,} in one only")
     return "; ".join(parts)
+
+
+def absent_lines(record: Record) -> Iterator[str]:
+    """Yield a line for each label that was found and is nowhere in the gold: was it annotated at all?"""
+    for label, scores in record["by_label"].items():
+        if scores["found"] and not scores["support"]:
+            yield (
+                f"no {label} in the gold: the {scores['found']:,} found count as wrong; "
+                f"if nobody annotated {label}, leave it out with --map '{label}='"
+            )
 
 
 def _score_table(record: Record) -> Table:

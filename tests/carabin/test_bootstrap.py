@@ -96,3 +96,10 @@ def test_intervals_stay_between_zero_and_one(rows):
     counts = [[min(row), row[1], row[2]] for row in rows]
     result = bootstrap_f1(counts, seed=1, resamples=50)
     assert 0 <= result["low"] <= result["high"] <= 1
+
+
+def test_a_label_that_few_documents_hold_is_not_said_to_fail_in_the_draws_without_it():
+    result = bootstrap_f1([[1, 1, 1], [1, 1, 1], *[[0, 0, 0]] * 18], seed=1)
+    assert (result["value"], result["low"], result["high"], result["n"]) == (1.0, 1.0, 1.0, 20)
+    nothing = bootstrap_f1([[0, 0, 0]] * 3, seed=1)
+    assert (nothing["value"], nothing["low"], nothing["high"]) == (0.0, 0.0, 0.0)

@@ -91,6 +91,13 @@ def test_labels_of_ones_own_are_renamed_left_out_or_refused(student, tmp_path):
     only = evaluate_model(gold, student, EvaluateOptions(only=["CHEM"], threads=1, resamples=20))
     assert only["counts"] == [[1, 1, 1]]
     assert only["gold"]["left_out"] == {"AGE": 1, "MALADIE": 1}
+    # What is left out of the gold is left out of the answer too, unless another label takes its name.
+    without = evaluate_model(
+        gold, student, EvaluateOptions({"AGE": "", "MALADIE": "", "DISO": ""}, threads=1, resamples=20)
+    )
+    assert (without["counts"], without["labels"]) == ([[1, 1, 1]], ["CHEM"])
+    swapped = EvaluateOptions({"AGE": "", "DISO": "", "MALADIE": "DISO"}, threads=1, resamples=20)
+    assert evaluate_model(gold, student, swapped)["counts"] == [[2, 3, 2]]
     for wrong in (EvaluateOptions({"AGE": "NOM"}), EvaluateOptions(only=["NOM"])):
         with pytest.raises(InputError, match="label 'NOM': not one of this student"):
             evaluate_model(gold, student, wrong)
@@ -182,6 +189,12 @@ def test_the_command_prints_tables_and_writes_the_record(student, tmp_path):
     assert (record["kind"], record["documents"]) == ("model", 1)
     assert len(errors.read_text(encoding="utf-8").splitlines()) == 1
     assert "fièvre" not in result.stdout + result.stderr + out.read_text(encoding="utf-8")
+
+
+def test_the_command_doubts_a_label_that_is_nowhere_in_the_gold(student, tmp_path):
+    result = carabin(write_gold(tmp_path / "gold.jsonl", ("a", [DRUG])), "--model", student)
+    assert "no DISO in the gold: the 2 found count as wrong" in result.stdout
+    assert "--map 'DISO='" in result.stdout
 
 
 def test_the_command_compares_annotators_and_counts_corrections(tmp_path):
