@@ -36,7 +36,15 @@ from carabin.engine_choice import AUTO, BATCH_TOKENS, WEIGHTS, choose_engine, de
 from carabin.errors import ModelError
 from carabin.machine import usable_cores
 from carabin.reader import ReadText, TextReader
-from carabin.student_folder import config_tags, file_digest, find_student, load_reader, read_config, student_name
+from carabin.student_folder import (
+    check_student,
+    config_tags,
+    file_digest,
+    find_student,
+    load_reader,
+    read_config,
+    student_name,
+)
 from carabin.tagging import decode_spans, labels_of
 from carabin.words import Offsets
 
@@ -116,6 +124,7 @@ class Annotator:
             ModelError: a file is missing or is not what it should be, or the engine is not installed.
         """
         folder = find_student(folder)
+        check_student(folder)
         config = read_config(folder)
         tags, reader = config_tags(config, folder), load_reader(folder)
         workers = threads or usable_cores()

@@ -32,6 +32,7 @@ from carabin.errors import ModelError
 from carabin.machine import cache_folder, cpu_name, usable_cores
 from carabin.openvino_engine import OpenVinoEngine, import_openvino
 from carabin.reader import TextReader
+from carabin.student_folder import check_listed
 
 EngineName = Literal["int8", "fp32", "openvino"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
@@ -70,6 +71,7 @@ def open_engine(folder: Path, name: str, threads: int) -> SizedEngine:
     if name not in ENGINES:
         raise ModelError(f"engine '{name}' is none of {', '.join((AUTO, *ENGINES))}")
     path = folder / WEIGHTS[name]
+    check_listed(folder, WEIGHTS[name])
     try:
         return OpenVinoEngine(path, threads) if name == "openvino" else OnnxEngine(path, 1)
     except FileNotFoundError as error:

@@ -122,10 +122,10 @@ def _fetch(
     public_key: Path | str | None,
     require_signature: bool,
 ) -> Verification:
-    """Fetch a commit into `.<folder>.<commit>.partial`, verify it there, and rename it to `folder`."""
+    """Fetch a commit into `.<commit>.partial` beside the folder, verify it there, and give it the folder's name."""
     from filelock import FileLock, Timeout
 
-    partial = folder.absolute().parent / f".{folder.name}.{commit[:12]}.partial"
+    partial = folder.absolute().parent / f".{commit[:16]}.partial"
     partial.mkdir(parents=True, exist_ok=True)
     lock = FileLock(partial.with_suffix(".lock"), timeout=0)
     try:

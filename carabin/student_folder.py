@@ -142,31 +142,32 @@ def student_name(config: dict[str, Any], folder: Path) -> str:
     return folder.resolve().name
 
 
-def check_student(folder: Path, onnx: Path) -> None:
-    """Check what is about to be read, before it is.
+def check_student(folder: Path) -> None:
+    """Check every JSON file of a student before any is read; its ONNX file is `check_listed` before it is opened.
 
-    Where the folder has a manifest, the ONNX file and every JSON file are hashed anew at each load: a few hundredths of
-    a second, which a cache could only save by trusting dates that whoever changes a file can set. The files that are
-    not read, and the signature, are left to `carabin verify`. With a manifest or without, the tokenizer must not ask
-    for work without bound.
-
-    Args:
-        folder: The student's.
-        onnx: The file of it that will be run.
+    Where the folder has a manifest, what is read is hashed anew at each load: a few hundredths of a second, which a
+    cache could only save by trusting dates that whoever changes a file can set. The files that are not read, and the
+    signature, are left to `carabin verify`. With a manifest or without, the tokenizer must not ask for work without
+    bound.
 
     Raises:
         ModelError: a file is not the one listed, or not listed at all, or the tokenizer is refused.
     """
-    if (folder / MANIFEST).exists():
-        listed = read_manifest(folder)
-        read = {path.name for path in folder.glob("*.json")} - UNLISTED | {onnx.relative_to(folder).as_posix()}
-        for name in sorted(read):
-            if name in listed:
-                check_file(folder, name, listed[name])
-            elif (folder / name).exists():
-                raise ModelError(f"{folder / name}: not listed in {MANIFEST}; delete it, or fetch the student again")
+    check_listed(folder, *sorted({path.name for path in folder.glob("*.json")} - UNLISTED))
     if (folder / "tokenizer.json").is_file():
         check_tokenizer(folder / "tokenizer.json")
+
+
+def check_listed(folder: Path, *names: str) -> None:
+    """Compare files that are there with what the manifest says, if there is one. Raises ModelError: not the same."""
+    if not (folder / MANIFEST).exists():
+        return
+    listed = read_manifest(folder)
+    for name in names:
+        if name in listed and (folder / name).exists():
+            check_file(folder, name, listed[name])
+        elif (folder / name).exists():
+            raise ModelError(f"{folder / name}: not listed in {MANIFEST}; delete it, or fetch the student again")
 
 
 def file_digest(path: Path) -> str:

@@ -266,7 +266,7 @@ def test_two_pulls_at_once_do_not_write_the_same_files(hub, folder, store):
     from filelock import FileLock
 
     commit = publish(hub, folder, "v1.0")
-    lock = store / "hospital--essai" / f".{commit}.{commit[:12]}.lock"
+    lock = store / "hospital--essai" / f".{commit[:16]}.lock"
     lock.parent.mkdir(parents=True)
     with FileLock(lock):
         assert "another pull is fetching it" in refusal(f"{ID}@v1.0", kind=PullError)
