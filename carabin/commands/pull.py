@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
+from carabin.commands.terminal import INTERRUPTED
 from carabin.commands.verify import PublicKey, RequireSignature
+from carabin.errors import CarabinError
+
+
+class PullInterruptedError(CarabinError):
+    """Ctrl-C, where nothing is lost."""
+
+    exit_code = INTERRUPTED
 
 
 def pull(
@@ -31,7 +39,10 @@ def pull(
     from carabin.pull import pull as fetch
     from carabin.verify import describe
 
-    pulled = fetch(student, to, mirror, public_key, require_signature)
+    try:
+        pulled = fetch(student, to, mirror, public_key, require_signature)
+    except KeyboardInterrupt:
+        raise PullInterruptedError("interrupted; pull again, what was fetched whole is kept") from None
     exact = f"{pulled.student.repository}@{pulled.commit}"
     typer.echo(f"{pulled.student} is {exact}{', already here' if pulled.found else ''}")
     for line in describe(pulled.verification):

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from carabin import Annotator, ModelError
-from carabin.cli import app
+from carabin.cli import app, main
 from carabin.errors import CarabinError
 from carabin.hub_client import HubClient
 from carabin.pull import PullError, pull
@@ -409,3 +409,38 @@ def test_without_huggingface_hub_the_extra_is_named():
 def test_a_student_id_is_a_fine_argument_too(hub, folder, store):
     commit = publish(hub, folder, "v1.0")
     assert pull(StudentId(ID, "v1.0")).commit == commit
+
+
+def test_an_interrupted_pull_says_how_to_go_on(store, monkeypatch, capsys):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("carabin.pull.pull", interrupt)
+    monkeypatch.setattr("sys.argv", ["carabin", "pull", f"{ID}@v1.0"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "carabin: interrupted; pull again, what was fetched whole is kept\n"
+
+
+def test_what_a_killed_pull_left_is_finished_or_cleared_away(hub, folder, store):
+    """A lock whose owner is dead, half a file, and a whole one."""
+    commit = publish(hub, folder, "v1.0")
+    partial = store / "hospital--essai" / f".{commit[:16]}.partial"
+    half = partial / ".cache" / "huggingface" / "download" / "onnx" / "x.deadbeef.incomplete"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    (partial / "README.md").write_bytes((folder / "README.md").read_bytes()[:10])
+    partial.with_suffix(".lock").touch()
+    assert relative_files(pull(f"{ID}@v1.0").folder) == relative_files(folder)
+    assert sorted(path.name for path in partial.parent.iterdir()) == [commit, "refs"]
+
+
+def test_a_name_that_a_terminal_would_obey_is_shown_harmless(folder, monkeypatch, capsys):
+    (folder / "\x1b[2J\x1b[31mevil.json").write_text("{}")
+    monkeypatch.setattr("sys.argv", ["carabin", "verify", str(folder)])
+    with pytest.raises(SystemExit):
+        main()
+    error = capsys.readouterr().err
+    assert "not listed in manifest.json" in error
+    assert error.removesuffix("\n").isprintable()
