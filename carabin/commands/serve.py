@@ -37,7 +37,7 @@ def serve(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for a request, waiting included.")] = 30.0,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 4_000_000,
     max_documents: Annotated[int, typer.Option(min=1, help="Documents of a request.")] = 256,
-    max_characters: Annotated[int, typer.Option(min=1, help="Code points of a document.")] = 1_000_000,
+    max_characters: Annotated[int, typer.Option(min=1, help="Code points of a document.")] = 300_000,
     access_log: Annotated[bool, typer.Option(help="Log a line a request, without anything of its text.")] = True,
 ) -> None:
     """Answer over HTTP, and show a page where a text can be pasted."""

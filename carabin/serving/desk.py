@@ -14,8 +14,12 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from carabin.annotate import check_thresholds, fitted_thresholds
 from carabin.documents import Document
@@ -27,6 +31,7 @@ from carabin.serving.settings import ServeSettings
 
 if TYPE_CHECKING:
     from carabin.annotator import Annotator
+    from carabin.engine import Engine
 
 LONGEST_RETRY = 60
 
@@ -59,7 +64,9 @@ class Desk:
     """Takes requests in hand; used from the event loop only."""
 
     def __init__(self, annotator: Annotator, settings: ServeSettings) -> None:
-        self.annotator = annotator
+        self._engine = _StoppableEngine(annotator.engine)
+        self.annotator = copy(annotator)
+        self.annotator.engine = self._engine
         self.model = f"{annotator.model_id}@{annotator.model_version}".rstrip("@")
         self.settings = settings
         check_thresholds(settings.thresholds, annotator.labels)
@@ -129,7 +136,7 @@ class Desk:
             detail = f"not done within {self.settings.timeout_seconds:g} s; ask again later, or in smaller parts"
             raise Problem(503, "timeout", detail, {"Retry-After": str(self._retry_after())})
         finally:
-            # What waits is never begun; what runs stops after the document in hand.
+            # What waits is never begun; what runs stops at its next batch.
             job.given_up.set()
             answer.cancel()
             gone.cancel()
@@ -142,10 +149,9 @@ class Desk:
     def _annotate(self, order: Order, given_up: threading.Event, asked: float) -> bytes:
         began = time.perf_counter()
         self.metrics.wait_seconds.observe(began - asked)
+        self._engine.stop = given_up
         records: list[dict[str, Any]] = []
         for document in order.documents:
-            if given_up.is_set():
-                return b""
             (annotated,) = self.annotator.annotate([document])
             record, labels = answer_record(annotated, self.model, order.thresholds, order.unit)
             records.append(record)
@@ -161,6 +167,21 @@ class Desk:
         self.metrics.characters.inc(len(document.text))
         for label in labels:
             self.metrics.entities.labels(label).inc()
+
+
+class _StoppableEngine:
+    """An engine that stops between two batches: a long text that nobody waits for any more holds up no other."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.stop = threading.Event()
+        """That of the job at work; there is one worker."""
+
+    def __call__(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits, or raise ClientGone where nobody waits for them."""
+        if self.stop.is_set():
+            raise ClientGone
+        return self.engine(input_ids, attention_mask)
 
 
 async def until_hung_up(receive: Callable[[], Awaitable[Any]]) -> None:

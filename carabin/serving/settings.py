@@ -35,8 +35,8 @@ class ServeSettings:
     max_body_bytes: int = 4_000_000
     max_documents: int = 256
     """In one request."""
-    max_characters: int = 1_000_000
-    """In one document, in code points."""
+    max_characters: int = 300_000
+    """In one document, in code points: a hundred pages, which two cores read well within the time allowed."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Least score of an entity, by label, where a request names none; `*` stands for every label not named."""
     calibrated: bool = False

@@ -320,7 +320,7 @@ def test_who_answers_is_told(client, annotator):
     told = client.get("/model").json()
     assert told["labels"] == list(annotator.labels)
     assert (told["id"], told["version"]) == (annotator.model_id, annotator.model_version)
-    assert told["limits"]["characters"] == 1_000_000
+    assert told["limits"]["characters"] == 300_000
     assert client.get("/health/live").status_code == client.get("/health/ready").status_code == 200
 
 

@@ -91,6 +91,19 @@ def test_what_is_not_done_in_time_is_told_and_never_begun(annotator, gate):
         assert ask(port, {"text": "fièvre"})[0] == 200
 
 
+def test_a_long_text_that_nobody_waits_for_stops_at_its_next_batch(annotator, gate):
+    slow = Annotator(annotator.reader, annotator.tags, gate, batch_tokens=24)  # a batch a window
+    with running(slow, timeout_seconds=0.5) as port:
+        gate.open.clear()
+        before = gate.calls
+        assert ask(port, {"text": "fièvre aiguë " * 500})[0] == 503
+        gate.open.set()
+        wait_for(lambda: metric(port, "carabin_requests_in_hand") == 0)
+        assert gate.calls == before + 1
+        status, _, record = ask(port, {"text": "fièvre aiguë " * 20})
+        assert (status, len(record["entities"])) == (200, 20)
+
+
 def test_nobody_works_for_a_client_that_hung_up(annotator, gate):
     slow = Annotator(annotator.reader, annotator.tags, gate)
     with running(slow) as port, ThreadPoolExecutor(1) as pool:
