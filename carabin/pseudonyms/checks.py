@@ -47,10 +47,10 @@ def national_number(phone: str) -> str | None:
 
     Reads `01 23 45 67 89`, `+33 1 23…`, `0033 1…`, `(33) 1…` and `+33 (0)1 …`, whatever stands between the digits.
     """
-    digits = re.sub(r"\D", "", phone)
+    digits = re.sub("[^0-9]", "", phone)
     for country in ("0033", "33"):
         rest = digits.removeprefix(country).removeprefix("0")
         if digits.startswith(country) and len(rest) == 9:
             digits = "0" + rest
             break
-    return digits if re.fullmatch(r"0[1-9]\d{8}", digits) else None
+    return digits if re.fullmatch("0[1-9][0-9]{8}", digits) else None

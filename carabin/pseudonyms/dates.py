@@ -232,8 +232,8 @@ def _month_like(old: str, month: int) -> str:
         new = MONTHS[month - 1]
     else:
         new = SHORT_MONTHS[month - 1]
-        # Three letters for three, but not "jui" or "mar", which say two months or a day.
-        new = new[:3] if len(plain) == 3 and month not in (3, 6, 7) else new
+        # Three letters for three, but not "jui" or "mar", which say two months or a day, nor "aoû".
+        new = new[:3] if len(plain) == 3 and month not in (3, 6, 7, 8) else new
     bare = plain in ("fevrier", "aout", "decembre", "fev", "fevr", "dec") and old.isascii()
     new = _without_accents(new) if bare or (old.isupper() and old.isascii()) else new
     return new.upper() if old.isupper() else new.capitalize() if old[0].isupper() else new

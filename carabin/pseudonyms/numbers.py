@@ -21,7 +21,7 @@ def digits(secret: Secret, count: int, *purpose: str) -> str:
 def write_digits(surface: str, new: str) -> str:
     """Return a surface with its digits replaced in order, all else kept."""
     source = iter(new)
-    return "".join(next(source) if character.isdigit() else character for character in surface)
+    return "".join(next(source) if character.isdecimal() else character for character in surface)
 
 
 def same_form(secret: Secret, surface: str, *purpose: str) -> str:

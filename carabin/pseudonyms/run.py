@@ -123,7 +123,7 @@ def pseudonymise_files(
 
     plan = {
         "key": secret.fingerprint(),
-        "policy": asdict(options.policy),
+        "policy": {**asdict(options.policy), "keep_fields": list(options.policy.keep_fields)},
         "mapping": options.mapping is not None,
         "threads": options.threads or os.cpu_count(),
         "output": type(form.form if isinstance(form, SealedWriter) else form).__name__,

@@ -63,7 +63,7 @@ def merge_spans(text: str, spans: Iterable[Span]) -> list[Span]:
             whole = (start, end) == (span.start, span.end)
             if start < end and (whole or _worth_keeping(text[start:end], span.label)):
                 kept.append(replace(span, start=start, end=end))
-        taken[span.start : span.end] = b"\1" * (span.end - span.start)
+                taken[start:end] = b"\1" * (end - start)
     return sorted(kept, key=lambda span: span.start)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 from carabin.pseudonyms import numbers
-from carabin.pseudonyms.dates import DateShift
+from carabin.pseudonyms.dates import DateShift, WrittenDate
 from carabin.pseudonyms.detection import Detection
 from carabin.pseudonyms.keys import Secret
 from carabin.pseudonyms.lexicon import NAME_WORD, PARTICLES, Lexicon, folded, load_lexicon
@@ -80,12 +81,18 @@ class Surrogates:
             for attempt in range(100):
                 made = make(self.secret.draw(count, self.scope.name, label, value, str(attempt)))
                 own = folded(made)
-                taken = own in self._used or not self._originals.isdisjoint(own.split())
+                taken = own in self._used or self._resembles_an_original(own)
                 if own != value and not (self.scope.single_document and taken):
                     break
             self._drawn[key] = made
             self._used.add(own)
         return self._drawn[key]
+
+    def _resembles_an_original(self, made: str) -> bool:
+        """Return whether a surrogate has an original of the document in it: Pierrette would show Pierre to a search."""
+        if not self._originals.isdisjoint(made.split()):
+            return True
+        return any(len(original) > 3 and original in made for original in self._originals)
 
     @cached_property
     def _originals(self) -> set[str]:
@@ -159,7 +166,7 @@ class Surrogates:
         return town + (re.sub(r"\s*[0-9]+", "", cedex[0]) if cedex else "")
 
     def _postcode(self, surface: str) -> str:
-        digits = re.sub("[^0-9]", "", surface)
+        digits = re.sub(r"\D", "", surface)
         departments = self.lexicon.postcode_departments
         prefix = departments[self.secret.draw(len(departments), self.scope.name, "ZIP", digits[:2])]
         new = self._draw("ZIP", digits, lambda number: f"{prefix}{number:03d}", 1000)
@@ -220,12 +227,14 @@ class Surrogates:
         return numbers.fictitious_phone(self.secret, self.scope.name, surface, self.lexicon.phone_prefixes)
 
     def _nir(self, surface: str) -> str:
-        births = [
-            (written, self.shift.moved(written))
-            for written, span in ((w, s) for s in self.spans for w in self.shift.inside(s.start, s.end))
-            if span.label == "DATE_NAISSANCE" and written.year and written.month
-        ]
-        return numbers.impossible_nir(self.secret, self.scope.name, surface, births, self.scope.days)
+        return numbers.impossible_nir(self.secret, self.scope.name, surface, self._births, self.scope.days)
+
+    @cached_property
+    def _births(self) -> list[tuple[WrittenDate, date]]:
+        """Return the document's birth dates, and what they become."""
+        spans = [span for span in self.spans if span.label == "DATE_NAISSANCE"]
+        written = [written for span in spans for written in self.shift.inside(span.start, span.end)]
+        return [(born, self.shift.moved(born)) for born in written]
 
     def _professional(self, surface: str) -> str:
         return numbers.unassigned_professional(self.secret, self.scope.name, surface)
@@ -235,9 +244,7 @@ class Surrogates:
         return numbers.same_form(self.secret, surface, self.scope.name, label, value)
 
     def _digits(self, label: str, surface: str) -> str:
-        if not any(character.isdigit() for character in surface):
-            return surface
-        count = sum(character.isdigit() for character in surface)
+        count = sum(character.isdecimal() for character in surface)
         return numbers.write_digits(surface, numbers.digits(self.secret, count, self.scope.name, label, surface))
 
 
