@@ -14,6 +14,7 @@ import typer
 
 from carabin.commands.annotate import annotate
 from carabin.commands.evaluate import evaluate
+from carabin.commands.pseudonymise import pseudonymise
 from carabin.commands.pull import pull
 from carabin.commands.serve import serve
 from carabin.commands.terminal import INTERRUPTED
@@ -47,6 +48,7 @@ def _carabin(
 
 # The order of `carabin --help`.
 app.command()(annotate)
+app.command()(pseudonymise)
 app.command()(evaluate)
 app.command()(pull)
 app.command()(verify)
