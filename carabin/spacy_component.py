@@ -70,21 +70,6 @@ class Settings:
             raise ComponentError(f"alignment_mode '{self.alignment_mode}' is unknown; name one of {known}")
 
 
-@Language.factory("carabin_ner", default_config=vars(Settings()), assigns=["doc.ents", "doc.spans"])
-def create_carabin_ner(
-    nlp: Language,
-    name: str,
-    model: str | None,
-    fp32: bool,
-    threads: int | None,
-    thresholds: dict[str, float] | None,
-    spans_key: str | None,
-    alignment_mode: str,
-) -> "CarabinNer":
-    """Return the component; spaCy calls this for `nlp.add_pipe("carabin_ner", config={…})`."""
-    return CarabinNer(name, Settings(model, fp32, threads, thresholds, spans_key, alignment_mode))
-
-
 class CarabinNer(Pipe):
     """Adds a student's entities to documents."""
 
@@ -205,6 +190,21 @@ class CarabinNer(Pipe):
         self.folder = find_student(Path(path).absolute() / "student")
         self._loaded = None
         return self
+
+
+@Language.factory("carabin_ner", default_config=vars(Settings()), assigns=["doc.ents", "doc.spans"])
+def create_carabin_ner(
+    nlp: Language,
+    name: str,
+    model: str | None,
+    fp32: bool,
+    threads: int | None,
+    thresholds: dict[str, float] | None,
+    spans_key: str | None,
+    alignment_mode: str,
+) -> CarabinNer:
+    """Return the component; spaCy calls this for `nlp.add_pipe("carabin_ner", config={…})`."""
+    return CarabinNer(name, Settings(model, fp32, threads, thresholds, spans_key, alignment_mode))
 
 
 def _restore(name: str, settings: Settings, folder: Path | None) -> CarabinNer:

@@ -1,14 +1,13 @@
-import os
+import json
 import shutil
 import subprocess
 import sys
 
-import edsnlp
 import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 
 from carabin import Annotator, ModelError
 from carabin.formats.base import InputError
@@ -130,14 +129,15 @@ def test_a_stream_gives_what_documents_give_one_by_one(lively_nlp):
 
 def test_one_bad_document_goes_to_the_error_handler_and_the_others_go_on(student, monkeypatch):
     nlp = pipeline(student)
-    whole = Annotator.word_probabilities
+    whole = Annotator.annotate
 
-    def fail(self, texts):
-        if any("panne" in text for text in texts):
+    def fail(self, documents):
+        documents = list(documents)
+        if any("panne" in document.text for document in documents):
             raise RuntimeError("of the engine")
-        return whole(self, texts)
+        return whole(self, documents)
 
-    monkeypatch.setattr(Annotator, "word_probabilities", fail)
+    monkeypatch.setattr(Annotator, "annotate", fail)
     with pytest.raises(RuntimeError, match="of the engine"):
         list(nlp.pipe(["fièvre", "panne", "dyspnée"]))
     failed = []
@@ -162,9 +162,11 @@ def test_a_saved_pipeline_carries_its_student(student, tmp_path):
     shutil.rmtree(here)
     carried = (tmp_path / "pipeline").rename(tmp_path / "elsewhere")
     nlp = spacy.load(carried)
-    assert surfaces(nlp(NOTE).spans["s"]) == FOUND[:2]
+    doc = nlp(NOTE)
+    assert surfaces(doc.spans["s"]) == FOUND[:2]
     nlp.to_disk(carried)
-    assert surfaces(spacy.load(carried)(NOTE).spans["s"]) == FOUND[:2]
+    doc = spacy.load(carried)(NOTE)
+    assert surfaces(doc.spans["s"]) == FOUND[:2]
     shutil.rmtree(carried / "carabin_ner" / "student")
     with pytest.raises(ModelError, match="no such folder"):
         spacy.load(carried)
@@ -191,16 +193,29 @@ def test_without_spacy_the_way_to_it_is_told():
     assert "pip install 'carabin[spacy]'" in result.stderr.splitlines()[-1]
 
 
+IN_EDS_NLP = """
+import json, os, sys
+import edsnlp
+student, pipeline, note = sys.argv[1:]
+nlp = edsnlp.blank("eds")
+nlp.add_pipe("eds.sentences")
+nlp.add_pipe("carabin_ner", config={"model": student, "threads": 1})
+nlp.add_pipe("eds.negation")
+def spans(doc):
+    return [(span.text, span.label_, span._.negation, span._.carabin_score > 0.9) for span in doc.ents]
+streamed = [spans(doc) for doc in nlp.pipe([note, "", "fièvre"])]
+nlp.to_disk(pipeline)
+os.rename(student, student + " elsewhere")
+print(json.dumps([spans(nlp(note)), streamed, spans(edsnlp.load(pipeline)(note))]))
+"""
+
+
 def test_eds_nlp_finds_the_component_and_qualifies_its_entities(student, tmp_path):
-    nlp = edsnlp.blank("eds")
-    nlp.add_pipe("eds.sentences")
-    nlp.add_pipe("carabin_ner", config={"model": str(student), "threads": 1})
-    nlp.add_pipe("eds.negation")
-    doc = nlp(NOTE)
-    assert surfaces(doc.ents) == FOUND
-    assert [span._.negation for span in doc.ents] == [False, True, False]
-    assert [surfaces(doc.ents) for doc in nlp.pipe([NOTE, "", "fièvre"])] == [FOUND, [], [("fièvre", "DISO")]]
-    nlp.to_disk(tmp_path / "pipeline")
-    os.chdir(tmp_path)
-    assert surfaces(edsnlp.load(tmp_path / "pipeline")(NOTE).ents) == FOUND
-    assert Span.has_extension("carabin_score")
+    # In a process of its own: once imported, EDS-NLP hides spaCy's own components from spaCy.
+    here = shutil.copytree(student, tmp_path / "student")
+    note = "Une fièvre aiguë. Pas de dyspnée."
+    command = [sys.executable, "-c", IN_EDS_NLP, str(here), str(tmp_path / "pipeline"), note]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    found = [["fièvre aiguë", "DISO", False, True], ["dyspnée", "DISO", True, True]]
+    assert json.loads(result.stdout) == [found, [found, [], [["fièvre", "DISO", False, True]]], found]

@@ -5,9 +5,10 @@ from collections import Counter
 
 import pandas
 import pytest
+from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 
-from carabin import Annotator, ModelError
+from carabin import Annotator
 from carabin import spark as carabin_spark
 from carabin.formats.base import InputError
 from carabin.spark import RESULT_COLUMNS, ROWS, SparkError, WorkerJob, annotate_frames
@@ -56,14 +57,15 @@ def test_bad_notes_are_rows_with_a_cause_between_good_ones(student, annotator):
 
 
 def test_a_note_on_which_the_engine_fails_is_one_row_and_is_not_quoted(student, monkeypatch):
-    whole = Annotator.word_probabilities
+    whole = Annotator.annotate
 
-    def fail(self, texts):
-        if any("Dupont" in text for text in texts):
-            raise KeyError(texts[0])
-        return whole(self, texts)
+    def fail(self, documents):
+        documents = list(documents)
+        if any("Dupont" in document.text for document in documents):
+            raise KeyError(documents[0].text)
+        return whole(self, documents)
 
-    monkeypatch.setattr(Annotator, "word_probabilities", fail)
+    monkeypatch.setattr(Annotator, "annotate", fail)
     good, bad, last = answers([frame(("1", "fièvre"), ("2", "Dupont"), ("3", "fièvre"))], model=str(student))
     assert len(good["entities"]) == len(last["entities"]) == 1
     assert (bad["entities"], bad["error"]) == (None, "the engine failed on it (KeyError)")
@@ -80,11 +82,6 @@ def test_notes_are_read_a_frame_at_a_time_and_given_back_in_small_ones(student):
     found = annotate_frames(stream(), WorkerJob(model=str(student)))
     assert [len(next(found)) for _ in range(3)] == [ROWS, ROWS, 1]
     assert taken == [0]
-
-
-def test_a_student_that_is_not_there_ends_the_job(tmp_path):
-    with pytest.raises(ModelError, match="no such folder"):
-        answers([frame(("1", "x"))], model=str(tmp_path / "gone"))
 
 
 # On a real Spark.
@@ -169,6 +166,12 @@ def test_a_student_may_be_sent_along_with_the_job(session, student, tmp_path):
     (row,) = carabin_spark.annotate(frame, "text", "id", "sent").collect()
     assert [entity.text for entity in row.entities] == ["fièvre"]
     assert not os.path.exists("sent")  # noqa: PTH110 - it came from Spark, not from this folder
+
+
+@pytest.mark.slow
+def test_a_student_that_no_worker_has_ends_the_job_and_says_why(notes):
+    with pytest.raises(PythonException, match="gone: no such folder"):
+        carabin_spark.annotate(notes, model="gone").collect()
 
 
 @pytest.mark.slow
