@@ -70,6 +70,8 @@ class CasReader:
             with warnings.catch_warnings():
                 # An offset outside the text is only warned of, and would then count code points.
                 warnings.simplefilter("error" if entities else "ignore")
+                if self.xmi and b"<!DOCTYPE" in data[:4096]:
+                    raise CasTypeError("has a DOCTYPE, which no UIMA tool writes: entities may read other files")
                 _check_size(data, self.xmi)
                 cas = self._load(data, source, options, entities)
                 records = _entities(cas, options) if entities else ()
@@ -219,7 +221,8 @@ def _check_size(data: bytes, xmi: bool) -> None:
     if xmi:
         from lxml import etree
 
-        lengths = [len(sofa.get("sofaString", "")) for _, sofa in etree.iterparse(io.BytesIO(data), tag=_SOFA)]
+        sofas = etree.iterparse(io.BytesIO(data), tag=_SOFA, huge_tree=True, resolve_entities=False)
+        lengths = [len(sofa.get("sofaString", "")) for _, sofa in sofas]
     else:
         structures = json.loads(data).get("%FEATURE_STRUCTURES", ())
         lengths = [len(structure.get("sofaString") or "") for structure in structures]

@@ -25,6 +25,8 @@ from carabin.formats.json_lines import concatenate
 from carabin.formats.loading import bounded_lines, make_document
 
 DELIMITERS = ";,\t"
+_SALVAGED = 1000
+"""Characters of a row kept to find its id, should the row be too long."""
 
 
 class DelimitedReader:
@@ -40,7 +42,7 @@ class DelimitedReader:
         id_column, text_column = find_columns(path, _header(path, options), options)
         csv.field_size_limit(options.max_characters + 1)
         with open_binary(path) as file:
-            lines = _decoded_lines(file, options)
+            lines = _Remembered(_decoded_lines(file, options))
             header = next(lines)
             delimiter = _delimiter(header)
             columns = next(csv.reader([header], delimiter=delimiter))
@@ -49,12 +51,14 @@ class DelimitedReader:
             while True:
                 number += 1
                 where = f"{path}:row {number}"
+                lines.first = ""
                 try:
                     row = next(rows)
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    yield BadDocument(where, f"not CSV ({error}); an unbalanced quote?")
+                    identifier = _salvaged_id(lines.first, delimiter, columns, id_column)
+                    yield BadDocument(where, _cause(error, options), identifier)
                     continue
                 if row:
                     yield _item(row, columns, id_column, text_column, where, options)
@@ -102,13 +106,49 @@ def _item(
     row: list[str], columns: list[str], id_column: str | None, text_column: str, where: str, options: ReadOptions
 ) -> Item:
     if len(row) != len(columns):
-        return BadDocument(where, f"{len(row)} fields where the header has {len(columns)}; unquoted delimiter?")
+        cause = f"{len(row)} fields where the header has {len(columns)}; unquoted delimiter?"
+        # The id is sure only where the text, which the stray delimiter is in, comes after it.
+        place = columns.index(id_column) if id_column else len(columns)
+        sure = place < min(columns.index(text_column), len(row))
+        return BadDocument(where, cause, printable(row[place])[:200] if sure else None)
     values = dict(zip(columns, row, strict=True))
     identifier = where if id_column is None else values[id_column]
     if any("\udc80" <= character <= "\udcff" for character in identifier + values[text_column]):
         cause = f"not {options.encoding}; convert it, or say --encoding cp1252"
         return BadDocument(where, cause, printable(identifier)[:200])
     return make_document(identifier, values[text_column], where, options)
+
+
+class _Remembered:
+    """Lines, of which the first since `first` was emptied is kept: what is left of a row that cannot be read."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.lines = lines
+        self.first = ""
+
+    def __iter__(self) -> _Remembered:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self.lines)
+        self.first = self.first or line[:_SALVAGED]
+        return line
+
+
+def _salvaged_id(line: str, delimiter: str, columns: list[str], id_column: str | None) -> str | None:
+    """Return the id of a row that cannot be read, if it stands whole before what is wrong with it."""
+    if id_column is None:
+        return None
+    fields = next(csv.reader([line], delimiter=delimiter), [])
+    place = columns.index(id_column)
+    return printable(fields[place])[:200] if place < len(fields) - 1 else None
+
+
+def _cause(error: csv.Error, options: ReadOptions) -> str:
+    if "field larger" in str(error):
+        limit = f"a field over the limit of {options.max_characters:,} characters"
+        return f"{limit}, or an unbalanced quote; split it, or raise --max-characters"
+    return f"not CSV ({error})"
 
 
 def _decoded_lines(file: BinaryIO, options: ReadOptions) -> Iterator[str]:

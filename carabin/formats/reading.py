@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -103,15 +104,18 @@ def _format_of(path: Path) -> Format | None:
 
 def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
     suffixes = {suffix for form in READABLE.values() for suffix in form.suffixes}
-    files = sorted(path for path in folder.rglob("*") if file_suffix(path) in suffixes and not path.is_dir())
-    files = [path for path in files if not path.name.endswith(BESIDE_OUTPUTS)]
+    # os.walk tells files from folders without asking the disk about each: there may be a million.
+    names = (
+        Path(base, name) for base, _, there in os.walk(folder) for name in there if not name.endswith(BESIDE_OUTPUTS)
+    )
+    files = sorted(path for path in names if file_suffix(path) in suffixes)
     if not files:
         raise InputError(f"{folder}: no file in this folder that can be read ({', '.join(sorted(suffixes))})")
     form = forced or _format_of_folder(folder, files)
     if form.name == "brat":
-        texts = {path.with_suffix("") for path in files if file_suffix(path) == ".txt"}
-        kept = [path for path in files if path.suffix == ".txt" or path.with_suffix("") not in texts]
-        files = [path for path in kept if file_suffix(path) in (".txt", ".ann")]
+        texts = {path.with_suffix("") for path in files if path.suffix == ".txt"}
+        files = [path for path in files if path.suffix in (".txt", ".ann")]
+        files = [path for path in files if path.suffix == ".txt" or path.with_suffix("") not in texts]
     else:
         files = [path for path in files if file_suffix(path) in form.suffixes]
     if not files:

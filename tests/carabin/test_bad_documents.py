@@ -7,7 +7,7 @@ import pytest
 from carabin import Document
 from carabin.annotate import JobOptions, annotate_files
 from carabin.formats import ReadOptions, check_inputs, read_inputs
-from tests.carabin.format_cases import OUTPUTS, found_in
+from tests.carabin.format_cases import INPUTS, OUTPUTS, found_in
 
 # What may be read is annotated, however odd.
 ODD = {
@@ -63,6 +63,27 @@ def cas_json(text="secret 😀", begin=0, end=6, value="DISO"):
     return json.dumps({**record, "%FEATURE_STRUCTURES": [{**SOFA, "sofaString": text}, entity]}).encode()
 
 
+@pytest.mark.parametrize("form", INPUTS)
+def test_twenty_megabytes_are_set_aside_by_every_reader(form, student, tmp_path):
+    (tmp_path / "in").mkdir()
+    long = "secret " * 3_000_000
+    by_hand = {"cas": {"1.json": cas_json(long)}, "xmi": {"1.xmi": f'{XMI} sofaString="{long}"/></xmi:XMI>'.encode()}}
+    path = INPUTS[form]([Document("1", "" if form in by_hand else long), Document("2", "fièvre")], tmp_path / "in")
+    for name, data in by_hand.get(form, {}).items():
+        (path / name).write_bytes(data)
+    report = annotate_files([path], tmp_path / "out.jsonl", student)
+    assert (report.documents, report.entities, report.errors) == (1, 1, 1)
+    (record,) = [json.loads(line) for line in report.errors_path.read_text().splitlines()]
+    assert "over the" in record["cause"]
+    assert record["id"] == "1"
+
+
+XMI = (
+    '<xmi:XMI xmlns:xmi="http://www.omg.org/XMI" xmlns:cas="http:///uima/cas.ecore" xmi:version="2.0">'
+    '<cas:Sofa xmi:id="1" sofaNum="1" sofaID="_InitialView"'
+)
+
+
 def brat_case(annotation):
     return {"note.txt": b"secret fi\xc3\xa8vre", "note.ann": annotation}
 
@@ -78,7 +99,7 @@ BAD_GOLD = [
     ({"note.json": cas_json(begin=6)}, "spans 6..6"),
     ({"note.json": cas_json(value=None)}, "an annotation at 0..6 has no value"),
     ({"note.xmi": b"<xmi"}, "damaged (XMLSyntaxError)"),
-    ({"note.xmi": b"<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a>&e;</a>"}, "damaged"),
+    ({"note.xmi": b"<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a>&e;</a>"}, "DOCTYPE"),
     ({"note.json": b'[{"data": {"id": "note", "text": "secret"}}]'}, "nobody has annotated it"),
     ({"note.json": b"[5]"}, "not a Label Studio task"),
     (brat_case(b"T1\tDISO 0 7\tsecret\n"), ""),

@@ -342,3 +342,17 @@ def test_a_form_without_gold_is_refused_where_gold_is_asked_for(tmp_path, note):
     check_inputs([tmp_path / "mixed"], ReadOptions(form="jsonl"))
     with pytest.raises(InputError, match="--from"):
         check_inputs([tmp_path / "mixed"], ReadOptions(form="word"))
+
+
+def test_what_a_run_leaves_beside_its_output_is_not_read_as_notes(tmp_path, student, note):
+    folder = tmp_path / "cas"
+    folder.mkdir()
+    annotate_files([note], folder / "note.json", student, JobOptions(to="cas"))
+    assert (folder / "note.json.run.json").exists()
+    assert [document.id for document in read_inputs([folder], ReadOptions())] == ["note"]
+
+
+def test_a_folder_called_as_a_file_is_not_one(tmp_path):
+    INPUTS["text"]([Document("1", "x")], tmp_path)
+    (tmp_path / "old.txt").mkdir()
+    assert [document.id for document in read_inputs([tmp_path], ReadOptions())] == ["1"]

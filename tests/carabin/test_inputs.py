@@ -125,11 +125,12 @@ def test_csv_of_older_windows_software(tmp_path):
 def test_bad_rows_are_set_aside_and_the_next_is_read(tmp_path):
     path = tmp_path / "notes.csv"
     path.write_bytes(b"id,text\n1,a,b\n2,\x00\n3," + b"x" * 2000 + b"\n4," + b"x" * 200_000 + b"\n5,fine\n")
+    assert [item.id for item in items(path, ReadOptions(max_characters=1000))] == ["1", "2", "3", None, "5"]
     found = pairs(items(path, ReadOptions(max_characters=1000)))
     assert found[0].startswith("3 fields where the header has 2")
     assert found[1].startswith("text: NUL")
-    assert "field larger" in found[2]
-    assert "field larger" in found[3]
+    assert "a field over the limit of 1,000" in found[2]
+    assert "a field over the limit of 1,000" in found[3]
     assert found[4] == ("5", "fine")
 
 

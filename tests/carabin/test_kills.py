@@ -29,7 +29,7 @@ def survive_kills(tmp_path, student, form, kills, seed):
     code, duration = run_for([*command, "-o", whole], FOREVER)
     assert code == 3
     expected = [content(whole), content(tmp_path / "whole.errors.jsonl")]
-    assert len(expected[0]) > 100
+    assert len(expected[0]) >= 100
     choose, survived = random.Random(seed), 0
     while survived < kills:
         code, _ = run_for([*command, "-o", out, "--resume"], choose.uniform(0.02, 0.7) * duration)
