@@ -53,8 +53,8 @@ class Settings:
 
     model: str | None = None
     """A student's folder, or the name of a shipped one; None for the shipped default."""
-    fp32: bool = False
-    """Run `onnx/model.onnx` even where there is an INT8 file."""
+    engine: str | None = None
+    """As `Annotator.load` has it; None takes the INT8 file where there is one, else the fp32 one."""
     threads: int | None = None
     """Of the engine; None for all cores. With `nlp.pipe(n_process=…)`, 1 is right."""
     thresholds: Mapping[str, float] | None = None
@@ -100,8 +100,7 @@ class CarabinNer(Pipe):
         if self._loaded is None or self._loaded[0] != os.getpid():
             from carabin.annotate import check_thresholds
 
-            quantized = False if self.settings.fp32 else None
-            annotator = Annotator.load(self.student, quantized=quantized, threads=self.settings.threads)
+            annotator = Annotator.load(self.student, threads=self.settings.threads, engine=self.settings.engine)
             check_thresholds(self.settings.thresholds or {}, annotator.labels)
             self._loaded = os.getpid(), annotator
         return self._loaded[1]
@@ -197,14 +196,14 @@ def create_carabin_ner(
     nlp: Language,
     name: str,
     model: str | None,
-    fp32: bool,
+    engine: str | None,
     threads: int | None,
     thresholds: dict[str, float] | None,
     spans_key: str | None,
     alignment_mode: str,
 ) -> CarabinNer:
     """Return the component; spaCy calls this for `nlp.add_pipe("carabin_ner", config={…})`."""
-    return CarabinNer(name, Settings(model, fp32, threads, thresholds, spans_key, alignment_mode))
+    return CarabinNer(name, Settings(model, engine, threads, thresholds, spans_key, alignment_mode))
 
 
 def _restore(name: str, settings: Settings, folder: Path | None) -> CarabinNer:

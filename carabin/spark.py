@@ -55,7 +55,7 @@ class WorkerJob:
     """What a worker is told."""
 
     model: str | None = None
-    fp32: bool = False
+    engine: str | None = None
     threads: int = 1
     thresholds: Mapping[str, float] = field(default_factory=dict)
     max_characters: int = 10_000_000
@@ -69,7 +69,7 @@ def annotate(
     *,
     thresholds: Mapping[str, float] | None = None,
     threads: int = 1,
-    fp32: bool = False,
+    engine: str | None = None,
     max_characters: int = 10_000_000,
 ) -> DataFrame:
     """Return one row a note: its id, its entities, the student, and why it could not be annotated.
@@ -92,7 +92,7 @@ def annotate(
         thresholds: Least score of an entity, by label; `*` stands for every label not named.
         threads: Of the engine in each worker. Spark runs a worker on each core it has, so one is right unless
             `spark.task.cpus` says otherwise.
-        fp32: Run `onnx/model.onnx` even where there is an INT8 file.
+        engine: As `Annotator.load` has it, but for `auto`: None takes the INT8 file where there is one, else the fp32.
         max_characters: Longer notes get an error.
 
     Raises:
@@ -101,10 +101,12 @@ def annotate(
     """
     from pyspark.sql import functions as F
 
+    if engine == "auto":
+        raise SparkError("engine 'auto': workers that measure at once mislead each other, and would answer differently")
     if threads < 1:
         raise SparkError(f"threads={threads}: a worker needs at least one")
     _check_columns(df.schema, text_col, id_col)
-    job = WorkerJob(None if model is None else str(model), fp32, threads, dict(thresholds or {}), max_characters)
+    job = WorkerJob(None if model is None else str(model), engine, threads, dict(thresholds or {}), max_characters)
     _check_on_driver(job)
     # Bytes are what pandas and Arrow leave alone: of whole numbers with a null among them they make floats, so other
     # ids of long ones, and a string that is no UTF-8, which Spark allows, ends the job.
@@ -142,7 +144,7 @@ def annotate_frames(frames: Iterable[pandas.DataFrame], job: WorkerJob) -> Itera
 
     from carabin.annotate import check_thresholds
 
-    annotator = _annotator(job.model, job.fp32, job.threads)
+    annotator = _annotator(job.model, job.engine, job.threads)
     check_thresholds(job.thresholds, annotator.labels)
     for frame in frames:
         ids, texts = frame[_ID].tolist(), frame["text"].tolist()
@@ -199,12 +201,12 @@ def _annotate_alone(annotator: Annotator, document: Document) -> Item:
 
 
 @cache
-def _annotator(model: str | None, fp32: bool, threads: int) -> Annotator:
+def _annotator(model: str | None, engine: str | None, threads: int) -> Annotator:
     # Spark runs one worker a core: were each to tokenise on all cores, they would stand in each other's way.
     os.environ.setdefault("RAYON_NUM_THREADS", str(threads))
     from carabin.annotator import Annotator
 
-    return Annotator.load(_folder_here(model), quantized=False if fp32 else None, threads=threads)
+    return Annotator.load(_folder_here(model), threads=threads, engine=engine)
 
 
 def _folder_here(model: str | None) -> Path:
