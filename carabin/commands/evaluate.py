@@ -72,6 +72,7 @@ def evaluate(
     from carabin.formats import ReadOptions
 
     check_choice(model, against, preannotated, threshold)
+    check_places([*gold, *(against or ()), *(preannotated or ())], (json_, errors))
     reading = ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label)
     thresholds, calibrated = split_thresholds(threshold or ())
     options = EvaluateOptions(
@@ -126,6 +127,22 @@ def check_choice(
         raise InputError("--model, --against and --preannotated each compare GOLD with something else: choose one")
     if threshold and (against or preannotated):
         raise InputError("--threshold is for a student's scores: leave it out beside --against and --preannotated")
+
+
+def check_places(inputs: Sequence[str], outputs: Sequence[Path | None]) -> None:
+    """Raise OutputError before anything is run if a file cannot be written, or is one of the inputs."""
+    from carabin.formats import OutputError
+
+    taken = {Path(name).resolve() for name in inputs}
+    for path in outputs:
+        if path is None or str(path) == "-":
+            continue
+        if path.resolve() in taken:
+            raise OutputError(f"{path}: is read and written at once; write to another file")
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file in it")
+        taken.add(path.resolve())
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def read_renames(values: Sequence[str]) -> dict[str, str]:

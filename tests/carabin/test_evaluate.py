@@ -204,14 +204,20 @@ def test_the_command_compares_annotators_and_counts_corrections(tmp_path):
     assert json.loads(agreement.stdout)["kind"] == "agreement"
     assert "kappa_words: " in carabin(gold, "--against", other).stdout
     corrections = carabin(gold, "--preannotated", other)
-    assert "100.0 % of 1 pre-annotated spans kept; 0 of 1 documents untouched" in corrections.stdout
+    assert "100.0 % of 1 pre-annotated spans kept; 0 of 1 documents untouched" in corrections.stdout, corrections.stderr
 
 
 def test_what_does_not_go_together_is_one_line(student, tmp_path):
     gold = write_gold(tmp_path / "gold.jsonl", ("a", [FEVER]))
-    for extra in (["--against", gold, "--model", student], ["--against", gold, "--threshold", "0.5"]):
+    extras = (
+        ["--against", gold, "--model", student], ["--against", gold, "--threshold", "0.5"],
+        ["--against", gold, "--json", gold], ["--against", gold, "--json", tmp_path],
+    )  # fmt: skip
+    before = gold.read_bytes()
+    for extra in extras:
         result = carabin(gold, *extra)
         assert (result.returncode, result.stderr.count("\n"), result.stdout) == (1, 1, "")
+        assert gold.read_bytes() == before
     assert read_renames(["A=B", "C="]) == {"A": "B", "C": ""}
     for value in ("A", "=B"):
         with pytest.raises(InputError, match="expected OLD=NEW"):
