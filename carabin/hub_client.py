@@ -91,6 +91,11 @@ class HubClient:
             return f"{self.endpoint} answered HTTP {status}; pull again later, what was fetched whole is kept"
         if isinstance(error, known.LocalEntryNotFoundError) and error.__cause__ is not None:
             return self._explain(error.__cause__, revision)
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return (
+                f"the certificate of {self.endpoint} is not trusted here; set SSL_CERT_FILE to the file of the "
+                "certificates that it, or the proxy before it, is signed with"
+            )
         if _is_network(error):
             return (
                 f"{self.endpoint} cannot be reached ({type(error).__name__}); check the network or --mirror, then "
