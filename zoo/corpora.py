@@ -131,6 +131,9 @@ def _keep_labels(document: Document, labels: str | None, corpus: Corpus) -> Docu
     attributes: dict[str, Any] = dict(document.attributes)
     if labels is None:
         return replace(document, entities=(), attributes=attributes)
+    if corpus.relabel:
+        spelled = (replace(e, label=corpus.relabel.get(e.label, e.label)) for e in document.entities)
+        document = replace(document, entities=tuple(spelled))
     wanted = set(LABEL_SETS[labels])
     unknown = {entity.label for entity in document.entities} - wanted
     if unknown:

@@ -28,6 +28,7 @@ carabin:
   splits: {{train: train.jsonl}}
   sha256: {{train: "{sha256}"}}
   labels: umls
+  relabel: {{DISSO: DISO}}
   uses: [gold]
 ---
 
@@ -50,6 +51,13 @@ def toy(tmp_path, monkeypatch):
         return list(read_documents(Registry(tmp_path), CorpusUse("toy", "train"), "umls"))
 
     return make
+
+
+def test_a_label_that_the_file_misspells_is_read_as_the_card_says(toy):
+    (document,) = toy({"id": 1, "text": "abc", "entities": [{"start": 0, "end": 3, "label": "DISSO"}]})
+    assert [entity.label for entity in document.entities] == ["DISO"]
+    with pytest.raises(DocumentError, match="DIISO"):
+        toy({"id": 1, "text": "abc", "entities": [{"start": 0, "end": 3, "label": "DIISO"}]})
 
 
 def test_nested_and_crossing_gold_is_flattened_and_counted(toy):

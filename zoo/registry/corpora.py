@@ -42,6 +42,8 @@ class Corpus:
     """The upstream publisher's own clause, where a copy is tagged more strictly than its source."""
     redistributable: bool = False
     """May the text itself be published again? (Carabin never does; the card says why.)"""
+    relabel: dict[str, str] = field(default_factory=dict)
+    """Label as the file spells it -> label of the set, for a published file with a misspelling."""
     nested: bool = False
     """Spans nest: they are flattened to the outermost, and every score says so."""
     text_column: str = "text"
