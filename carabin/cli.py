@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from carabin.commands.annotate import annotate
+from carabin.commands.bench import bench
 from carabin.commands.evaluate import evaluate
 from carabin.commands.pseudonymise import pseudonymise
 from carabin.commands.pull import pull
@@ -53,6 +54,7 @@ app.command()(evaluate)
 app.command()(pull)
 app.command()(verify)
 app.command()(serve)
+app.command()(bench)
 
 
 def main() -> None:
