@@ -33,7 +33,10 @@ class BratReader:
         """Yield the document of the pair."""
         path = source.path.with_suffix(".txt")
         data = read_bytes(source, options, path)
-        item = data if isinstance(data, BadDocument) else decode_text(data, str(path), source.id, options)
+        # A byte order mark stays: BRAT's offsets count it as a character.
+        item = (
+            data if isinstance(data, BadDocument) else decode_text(data, str(path), source.id, options, keep_mark=True)
+        )
         yield _with_gold(item, source, options) if entities and isinstance(item, Document) else item
 
 

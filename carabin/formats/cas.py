@@ -68,8 +68,10 @@ class CasReader:
         where = str(source.path)
         try:
             with warnings.catch_warnings():
-                # An offset outside the text is only warned of, and would then count code points.
-                warnings.simplefilter("error" if entities else "ignore")
+                warnings.simplefilter("ignore")
+                if entities:
+                    # An offset outside the text is only warned of, and would then count code points.
+                    warnings.filterwarnings("error", "Not mapping", UserWarning)
                 if self.xmi and b"<!DOCTYPE" in data[:4096]:
                     raise CasTypeError("has a DOCTYPE, which no UIMA tool writes: entities may read other files")
                 _check_size(data, self.xmi)

@@ -39,9 +39,9 @@ def read_bytes(source: Source, options: ReadOptions, path: Path | None = None) -
     return BadDocument(str(path), cause, printable(source.id)[:200])
 
 
-def decode_text(data: bytes, where: str, identifier: str, options: ReadOptions) -> Item:
-    """Return the document these bytes hold in the encoding of the options, a byte order mark left out."""
-    data = data.removeprefix(codecs.BOM_UTF8)
+def decode_text(data: bytes, where: str, identifier: str, options: ReadOptions, keep_mark: bool = False) -> Item:
+    """Return the document these bytes hold in the encoding of the options, a byte order mark left out or kept."""
+    data = data if keep_mark else data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode(options.encoding)
     except UnicodeDecodeError as error:

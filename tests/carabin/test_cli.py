@@ -118,9 +118,9 @@ def test_without_a_shipped_student_the_way_out_is_told(monkeypatch, tmp_path):
 
 def test_a_failure_never_quotes_a_note(student):
     code = (
-        "from carabin import annotator\n"
+        "from carabin import reader\n"
         "def fail(self, texts): raise KeyError(texts[0])\n"
-        "annotator.Annotator.word_probabilities = fail\n" + OFFLINE
+        "reader.TextReader.read = fail\n" + OFFLINE
     )
     result = run("annotate", "-", "--model", student, data=SECRET.encode(), code=code)
     assert result.returncode == 3

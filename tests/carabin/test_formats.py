@@ -1,6 +1,7 @@
 """What each form promises by itself, and how a form is chosen."""
 
 import json
+import sys
 import zipfile
 
 import pytest
@@ -356,3 +357,13 @@ def test_a_folder_called_as_a_file_is_not_one(tmp_path):
     INPUTS["text"]([Document("1", "x")], tmp_path)
     (tmp_path / "old.txt").mkdir()
     assert [document.id for document in read_inputs([tmp_path], ReadOptions())] == ["1"]
+
+
+def test_without_the_extra_the_way_out_is_told(tmp_path, student, note, monkeypatch):
+    INPUTS["cas"]([Document("1", "x")], tmp_path)
+    monkeypatch.setitem(sys.modules, "cassis", None)
+    note.unlink()
+    with pytest.raises(InputError, match=r"pip install 'carabin\[cas\]'"):
+        check_inputs([tmp_path], ReadOptions())
+    with pytest.raises(OutputError, match=r"pip install 'carabin\[cas\]'"):
+        output_writer(tmp_path / "out", "xmi", WriteOptions(typesystem="TypeSystem.xml"))
