@@ -53,8 +53,8 @@ async function loadModel() {
 async function analyse() {
   const text = element("text").value;
   if (!text.trim()) {
-    showError("Collez ou saisissez d’abord un texte.");
     element("text").focus();
+    showError("Collez ou saisissez d’abord un texte.");
     return;
   }
   if (model && text.length > model.limits.characters && Array.from(text).length > model.limits.characters) {
@@ -94,6 +94,7 @@ function askForToken(takeFocus) {
 function showError(message) {
   element("error").textContent = message;
   element("error").hidden = !message;
+  if (message) element("error").scrollIntoView({ block: "nearest" });
 }
 
 function showAnswer(found) {
@@ -104,6 +105,9 @@ function showAnswer(found) {
   element("copied").textContent = "";
   showLabels();
   showEntities();
+  // On a narrow screen the result stands below the text.
+  const title = element("result-title");
+  if (title.getBoundingClientRect().top > innerHeight) title.scrollIntoView();
 }
 
 function hueOf(label) {
