@@ -122,6 +122,6 @@ def test_the_script_writes_metrics_json(checkpoint, tmp_path):
 )
 def test_the_script_ends_on_one_line_that_names_the_fault(wrong, checkpoint, tmp_path):
     result = run("--model", str(checkpoint), *wrong, "--out", str(tmp_path / "m.json"))
-    assert result.exit_code == 1
-    assert result.stderr.startswith("error: ") and len(result.stderr.strip().splitlines()) == 1
+    assert result.exit_code == 2
+    assert result.stderr.startswith("score: ") and len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "m.json").exists()
