@@ -14,7 +14,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export HF_UPDATE_DOWNLOAD_COUNTS := 0
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: help environments pretrain lock check test test-fast licences cards wheel clean train-bert-tiny train-bert-mini train-bert-small \
+.PHONY: help environments pretrain sign-bert-tiny sign-bert-mini sign-bert-small sign-bert-medium lock check test test-fast licences cards wheel clean train-bert-tiny train-bert-mini train-bert-small \
 	train-bert-medium push-bert-tiny push-bert-mini push-bert-small push-bert-medium plan-bert-tiny plan-bert-mini \
 	plan-bert-small plan-bert-medium
 
@@ -62,7 +62,11 @@ pretrain: .venv/lab/.ready ## pretrain an encoder on open text, for teachers and
 push-bert-tiny push-bert-mini push-bert-small push-bert-medium: push-bert-%: .venv/lab/.ready ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
 	@test -n "$(REPO)" || { echo "say where to: make push-bert-$* REPO=org/name [DRY_RUN=1]" >&2; exit 2; }
 	@$(LAB) -m export.push --repository $(RUN)/repository --to $(REPO) \
-		$(if $(DRY_RUN),--dry-run) $(if $(PRIVATE),--private) $(if $(TAG),--revision-tag $(TAG))
+		$(if $(DRY_RUN),--dry-run) $(if $(PRIVATE),--private) $(if $(TAG),--revision-tag $(TAG)) $(if $(PUBLIC_KEY),--public-key $(PUBLIC_KEY))
+
+sign-bert-tiny sign-bert-mini sign-bert-small sign-bert-medium: sign-bert-%: .venv/lab/.ready ## sign a finished student: KEY=publisher.pem (python -m export.sign new-key makes one)
+	@test -n "$(KEY)" || { echo "say with what: make sign-bert-$* KEY=publisher.pem" >&2; exit 2; }
+	@$(LAB) -m export.sign sign --repository $(RUN)/repository --key $(KEY)
 
 plan-bert-tiny plan-bert-mini plan-bert-small plan-bert-medium: plan-bert-%: .venv/lab/.ready ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED) --dry-run
