@@ -11,7 +11,8 @@ from carabin.pseudonyms.places import _UPPER
 from carabin.pseudonyms.spans import DATES, Proof, Span
 
 _LETTER = r"(?:[^\W\d_]|[\u0300-\u036f])"
-_WORD = rf"[{_UPPER}]\u0301?(?:{_LETTER}|['’\-](?=[^\W\d_]))*\.?"
+# Bounded and possessive (no backtracking): a line of ten thousand letters costs no more than its length.
+_WORD = rf"[{_UPPER}]\u0301?(?:{_LETTER}|['’\-](?=[^\W\d_])){{0,40}}+\.?"
 _PARTICLE = r"(?:d['’]|l['’]|(?:de|du|des|la|le|von|van|der|di|da|del|dos|el|al|ben)\s)"
 _FULL_NAME = rf"(?:{_PARTICLE}){{0,2}}{_WORD}(?:[ \u00a0](?:{_PARTICLE}){{0,2}}{_WORD}){{0,3}}"
 _ABBREVIATED = r"(?:[Dd]rs?|DRS?|[Pp]rs?|PR(?=[ .]{1,2}[A-Z]{2})|MM?|[Mm]r|MR|[Mm]mes?|MME|[Mm]lle|MLLE)"
@@ -33,7 +34,7 @@ _EPONYM = re.compile(
     re.IGNORECASE,
 )
 _FIELD = re.compile(
-    r"(?:^|[\n|;,]|\s{2,})[ \t]*(?P<field>Nom(?: de (?:naissance|famille|jeune fille)| usuel)?"
+    r"(?:^|[\n|;,]|[ \t]{2})[ \t]{0,8}(?P<field>Nom(?: de (?:naissance|famille|jeune fille)| usuel)?"
     r"|NOM(?: DE (?:NAISSANCE|FAMILLE))?|Pr[ée]nom\(?s?\)?|PR[ÉE]NOMS?)"
     rf"\s{{0,2}}:\s{{0,3}}(?P<name>{_FULL_NAME})"
 )

@@ -9,7 +9,7 @@ from carabin.pseudonyms.spans import Proof, Span
 
 _UPPER = "A-ZÀÂÄÇÉÈÊËÎÏÔÖÙÛÜŸŒ"
 _LETTER = r"[^\W\d_]"
-_NAME = rf"[{_UPPER}](?:{_LETTER}|['’.\-](?={_LETTER}))*"
+_NAME = rf"[{_UPPER}](?:{_LETTER}|['’.\-](?={_LETTER})){{0,40}}+"
 _LINK = r"(?:d['’]|l['’]|(?:de|du|des|la|le|les|sur|sous|en|et|aux?|lès)[ \u00a0])"
 _JOINED = rf"{_NAME}(?:[ \-](?:{_LINK}){{0,2}}{_NAME}){{0,5}}"
 
@@ -57,9 +57,11 @@ _HOME = re.compile(
     r"\b(?:[Dd]emeurant|[Hh]abite|[Dd]omicilié[e]?|[Rr]ésid(?:e|ant)|[Nn]ati(?:f|ve))\s(?:à|de|sur)\s"
     rf"(?P<town>{_JOINED})"
 )
-_DATELINE = re.compile(rf"(?:^|\n)\s*(?P<town>{_JOINED}),\s?le\s(?=[0-9]|1er|lundi|mardi|mercredi|jeudi|vendredi)")
+_DATELINE = re.compile(
+    rf"(?:^|\n)[ \t]{0, 20}(?P<town>{_JOINED}),\s?le\s(?=[0-9]|1er|lundi|mardi|mercredi|jeudi|vendredi)"
+)
 _DONE_AT = re.compile(rf"(?:\b[Ff]ait|\b[Ll]e [^\n,]{{6,22}}),?\sà\s(?P<town>{_JOINED})(?=\s*\n|\s*$|,?\sle\s)")
-_ADDRESSEE = re.compile(rf"(?:^|\n)(?:Destinataires?|Copie)\b[^\n]*,\s(?P<town>{_JOINED})(?=\s*\n|\s*$)")
+_ADDRESSEE = re.compile(rf"(?:^|\n)(?:Destinataires?|Copie)\b[^\n]{0, 200},\s(?P<town>{_JOINED})(?=\s*\n|\s*$)")
 
 
 def place_spans(text: str) -> Iterator[Span]:

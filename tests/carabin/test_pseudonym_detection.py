@@ -156,3 +156,10 @@ def test_pieces_of_identities_never_break_the_rules(pieces):
     text = "".join(pieces)
     (detection,) = RULES.detect([Document("1", text)])
     assert all(a.end <= b.start for a, b in zip(detection.spans, detection.spans[1:], strict=False))
+
+
+@pytest.mark.parametrize("piece", [" ", "A", "A-", "\n", "1 ", "a@", "Dr ", "12 rue ", "vingt ", "Hôpital de ", "01 "])
+def test_long_runs_of_one_piece_do_not_stall_the_rules(piece):
+    """A scanner's line of ten thousand spaces once took hours: a pattern that backtracks would never end here."""
+    (detection,) = RULES.detect([Document("1", piece * (20_000 // len(piece)))])
+    assert len(detection.spans) < 20_000
