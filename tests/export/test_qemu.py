@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from carabin import Annotator
 from export.parity import folder_batches
 from export.quantise import Int8Options, quantise
-from tests.export.checkpoint_fixture import TEXTS
+from tests.export.trained_fixture import SENTENCES, annotated
 
-pytest_plugins = ["tests.export.checkpoint_fixture"]
+pytest_plugins = ["tests.export.trained_fixture"]
 
+TEXTS = [annotated(sentence).text for sentence in SENTENCES]
 QEMU = shutil.which("qemu-x86_64")
 PROGRAM = Path(__file__).with_name("run_onnx.py")
 
@@ -38,11 +40,11 @@ def run_models(emulator: list[str], inputs: Path, logits: Path, models: list[Pat
 
 @pytest.mark.slow
 @pytest.mark.skipif(QEMU is None, reason="no qemu-x86_64: apt-get install qemu-user (CI does)")
-def test_int8_answers_alike_with_and_without_vnni(exported: Path, tmp_path: Path) -> None:
-    published, plain = tmp_path / "published.onnx", tmp_path / "plain.onnx"
-    quantise(exported / "onnx" / "model.onnx", published)
-    quantise(exported / "onnx" / "model.onnx", plain, Int8Options(reduce_range=False))
-    ((ids, mask),) = folder_batches(exported, TEXTS)
+def test_int8_answers_alike_with_and_without_vnni(trained_export: Path, tmp_path: Path) -> None:
+    published, plain = trained_export / "onnx" / "model_quantized.onnx", tmp_path / "plain.onnx"
+    quantise(trained_export / "onnx" / "model.onnx", plain, Int8Options(reduce_range=False))
+    ((ids, mask),) = folder_batches(trained_export, TEXTS)
+    assert sum(len(Annotator.load(trained_export)(text)) for text in TEXTS) > 3, "who finds nothing agrees on anything"
     np.savez(tmp_path / "inputs.npz", input_ids=ids, attention_mask=mask, token_type_ids=np.zeros_like(ids))
 
     models = [published, plain]
