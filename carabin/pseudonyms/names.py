@@ -60,7 +60,7 @@ def name_spans(text: str) -> Iterator[Span]:
     for match in _FIELD.finditer(text):
         label = "PRENOM" if folded(match["field"]).startswith("prenom") else "NOM"
         start, end = match.span("name")
-        words = [word for word in _words(text, start, end) if folded(word[0]) not in _NOT_NAMES]
+        words = [word for word in _words(text, start, end) if folded(word[0]) not in _NOT_NAMES - PARTICLES]
         if words:
             yield Span(words[0][1], words[-1][2], label, Proof.CONTEXT)
 

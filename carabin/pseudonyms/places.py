@@ -58,10 +58,10 @@ _HOME = re.compile(
     rf"(?P<town>{_JOINED})"
 )
 _DATELINE = re.compile(
-    rf"(?:^|\n)[ \t]{0, 20}(?P<town>{_JOINED}),\s?le\s(?=[0-9]|1er|lundi|mardi|mercredi|jeudi|vendredi)"
+    rf"(?:^|\n)[ \t]{{0,20}}(?P<town>{_JOINED}),\s?le\s(?=[0-9]|1er|lundi|mardi|mercredi|jeudi|vendredi)"
 )
 _DONE_AT = re.compile(rf"(?:\b[Ff]ait|\b[Ll]e [^\n,]{{6,22}}),?\sà\s(?P<town>{_JOINED})(?=\s*\n|\s*$|,?\sle\s)")
-_ADDRESSEE = re.compile(rf"(?:^|\n)(?:Destinataires?|Copie)\b[^\n]{0, 200},\s(?P<town>{_JOINED})(?=\s*\n|\s*$)")
+_ADDRESSEE = re.compile(rf"(?:^|\n)(?:Destinataires?|Copie)\b[^\n]{{0,200}},\s(?P<town>{_JOINED})(?=\s*\n|\s*$)")
 
 
 def place_spans(text: str) -> Iterator[Span]:
