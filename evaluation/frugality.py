@@ -40,6 +40,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from carabin.bench_worker import short_note
+from carabin.machine import cpu_name
 from evaluation.ner_report import ScoreError
 from evaluation.score_ner import describe_model, parse_use
 from zoo.checkpoints import Which, model_file, resolve_which
@@ -49,8 +51,6 @@ from zoo.registry import REPOSITORY, Registry
 from zoo.runs import fingerprint, hash_file, provenance, read_json, write_json
 
 SCHEMA = 1
-NOTE_CHARACTERS = 300
-"""A short note is a report's beginning, cut at the last blank before so many characters."""
 
 _TIMEOUT_SECONDS = 600
 
@@ -122,25 +122,6 @@ def measure_model(folder: Path, which: Which, texts: Sequence[str], seconds: flo
         "throughput": {"1": done["one"], "all": done["all"]},
         "energy": done["energy"],
     }
-
-
-def short_note(text: str) -> str:
-    """Return the beginning of a text, at most NOTE_CHARACTERS long, cut at a blank where there is one."""
-    if len(text) <= NOTE_CHARACTERS:
-        return text
-    head = text[: NOTE_CHARACTERS + 1]
-    cut = max(head.rfind(" "), head.rfind("\n"))
-    return head[:cut].rstrip() if cut > 0 and head[:cut].strip() else head[:NOTE_CHARACTERS]
-
-
-def cpu_name() -> str:
-    """Return the processor's name as the system knows it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def main(

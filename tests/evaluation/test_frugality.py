@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from carabin.annotator import ModelError
-from evaluation.frugality import NOTE_CHARACTERS, measure, measure_model, short_note
+from evaluation.frugality import measure, measure_model
 from evaluation.ner_report import ScoreError
 from evaluation.score_ner import describe_model
 
@@ -61,13 +61,6 @@ def test_a_checkpoint_is_refused(checkpoint, tmp_path, texts):
 def test_weights_are_counted_in_an_onnx_file_too(onnx_repository):
     described = describe_model(onnx_repository, "auto")
     assert (described["which"], described["parameters"]) == ("onnx", 400 * 21)
-
-
-def test_short_notes_are_cut_between_words():
-    assert short_note("toux") == "toux"
-    assert short_note("é" * 400) == "é" * NOTE_CHARACTERS
-    note = short_note("fièvre " * 100)
-    assert NOTE_CHARACTERS - 7 <= len(note) <= NOTE_CHARACTERS and note.endswith("fièvre")
 
 
 def test_the_script_writes_frugality_json(onnx_repository, tmp_path):
