@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, set_seed
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -26,6 +26,7 @@ from zoo.registry.recipes import Training
 from zoo.runs import RunError, write_json
 
 CHECKPOINT_SECONDS = 60.0
+"""Between two checkpoints; read at every step, so that a test may ask for one at each."""
 LOG_EVERY = 20
 
 Batcher = Callable[[Sequence[Visit]], dict[str, torch.Tensor]]
@@ -37,7 +38,7 @@ def mixed_precision() -> str:
     A CPU needs AMX for that: with AVX-512 BF16 alone, training here ran at half its float32 speed.
     """
     if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     return "bf16" if torch.cpu.get_capabilities().get("amx_bf16", False) else "no"
 
 
@@ -49,7 +50,6 @@ def optimise(
     folder: Path,
     seed: int,
     title: str,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> dict[str, Any]:
     """Train until the plan is done, going on from a checkpoint if the folder holds one.
 
@@ -61,22 +61,23 @@ def optimise(
         folder: Holds `checkpoint/` while training and `losses.jsonl`.
         seed: Of dropout.
         title: For the progress bar.
-        checkpoint_seconds: Time between checkpoints.
 
     Returns:
         Figures for the record: steps, tokens, seconds, tokens/s, precision, last loss.
     """
     accelerator = Accelerator(mixed_precision=mixed_precision(), cpu=not torch.cuda.is_available())
     set_seed(seed)
-    mine = plan[accelerator.process_index :: accelerator.num_processes]
-    mine = mine[: len(plan) // accelerator.num_processes] or mine
+    mine = share_of(plan, accelerator.process_index, accelerator.num_processes)
     made = make_optimizers(objective, training)
     schedules = [get_linear_schedule_with_warmup(one, round(training.warmup * len(mine)), len(mine)) for one in made]
     objective, *optimizers = accelerator.prepare(objective, *made)
     accelerator.register_for_checkpointing(*schedules)
     progress = _Log(folder, accelerator)
     done = progress.resume(accelerator)
-    loader: DataLoader = DataLoader(_Batches(mine[done:]), batch_size=None, collate_fn=batcher)
+    # A loader draws a number when it starts; from the common generator, a resumed run would see other dropout.
+    loader: DataLoader = DataLoader(
+        _Batches(mine[done:]), batch_size=None, collate_fn=batcher, generator=torch.Generator()
+    )
     started = last_saved = time.monotonic()
     tokens, loss = 0, float("nan")
     objective.train()
@@ -97,7 +98,7 @@ def optimise(
                 loss = progress.write(step, losses, tokens / (time.monotonic() - started))
                 bar.update(task, loss=f"loss {loss:.3f}")
             bar.update(task, completed=step)
-            if time.monotonic() - last_saved > checkpoint_seconds and step < len(mine):
+            if step < len(mine) and _all_agree(accelerator, step, time.monotonic() - last_saved > CHECKPOINT_SECONDS):
                 progress.save(accelerator, step)
                 last_saved = time.monotonic()
     accelerator.wait_for_everyone()
@@ -111,6 +112,30 @@ def optimise(
         "precision": mixed_precision(),
         "last_loss": round(loss, 4),
     }
+
+
+def share_of(plan: Sequence[Sequence[Visit]], number: int, count: int) -> Sequence[Sequence[Visit]]:
+    """Return the batches of one of several processes, as many for each; what does not divide is left out.
+
+    Raises:
+        RunError: there is not a batch for each.
+    """
+    each = len(plan) // count
+    if each == 0:
+        raise RunError(
+            f"{len(plan)} batches for {count} processes: raise `tokens`, lower `batch_tokens`, or start fewer"
+        )
+    return plan[number::count][:each]
+
+
+def _all_agree(accelerator: Accelerator, step: int, due: bool) -> bool:
+    """Return the leader's answer in every process: each by its own clock, they would wait for one another for ever."""
+    if accelerator.num_processes == 1:
+        return due
+    if step % LOG_EVERY:
+        return False
+    answer = torch.tensor([int(due)], device=accelerator.device)
+    return bool(broadcast(answer).item())
 
 
 def make_optimizers(module: nn.Module, training: Training) -> list[torch.optim.Optimizer]:
@@ -186,7 +211,7 @@ class _Log:
             return 0
         accelerator.load_state(str(self.checkpoint))
         step = int(json.loads((self.checkpoint / "step.json").read_text())["step"])
-        if self.main:
+        if self.main and self.curve.is_file():
             kept = [line for line in self.curve.read_text().splitlines() if json.loads(line)["step"] <= step]
             self.curve.write_text("".join(line + "\n" for line in kept))
         return step

@@ -147,7 +147,9 @@ class _Pretraining:
         path = into / "budget.json"
         masking = self.encoder.masking
         assert masking is not None and self.minutes is not None
-        if self.group.leader and not path.is_file():
+        known = path.is_file()
+        self.group.wait()  # until all have looked, nobody writes
+        if not known:
             training = replace(masking.training, tokens=CALIBRATION_STEPS * masking.training.batch_tokens)
             lengths = np.full(len(rows), rows.shape[1])
             plan = plan_batches(lengths, training.batch_tokens, training.tokens, self.encoder.seed)
@@ -156,7 +158,8 @@ class _Pretraining:
                 MaskedObjective(model), batcher, plan, training, into / "calibration", self.encoder.seed, "calibration"
             )["tokens_per_second"]
             model.load_state_dict(state)
-            write_json(path, {"tokens": max(training.batch_tokens, round(self.minutes * 60 * speed))})
+            if self.group.leader:
+                write_json(path, {"tokens": max(training.batch_tokens, round(self.minutes * 60 * speed))})
         self.group.wait()
         return int(read_json(path)["tokens"])
 

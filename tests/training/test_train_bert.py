@@ -34,7 +34,7 @@ from zoo.registry import Registry
 from training.texts import transfer_documents
 from training.train_bert import train
 import training.optimise as optimise
-optimise.CHECKPOINT_SECONDS = 0.0
+optimise.CHECKPOINT_SECONDS, optimise.LOG_EVERY = 0.0, 2
 root = Path(sys.argv[1])
 plan = make_plan("bert-test", "local", registry=Registry(root), runs=root / "runs")
 write_plan(plan)
