@@ -4,6 +4,8 @@ SEED ?= 1
 PYTHON ?= python3
 LAB := .venv/lab/bin/python
 EXPORT := .venv/export/bin/python
+# The students of this family: a folder of models/ each.
+BERT := tiny mini small medium mini-pii
 HOSPITAL := .venv/hospital/bin/python
 RUN = runs/bert-$*/$(PROFILE)/seed-$(SEED)
 ifneq ($(CARABIN_DATA),)
@@ -14,13 +16,15 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export HF_UPDATE_DOWNLOAD_COUNTS := 0
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: help environments pretrain sign-bert-tiny sign-bert-mini sign-bert-small sign-bert-medium lock check test test-fast licences cards wheel clean train-bert-tiny train-bert-mini train-bert-small \
-	train-bert-medium push-bert-tiny push-bert-mini push-bert-small push-bert-medium plan-bert-tiny plan-bert-mini \
-	plan-bert-small plan-bert-medium
+.PHONY: help environments lock pretrain licences cards check test test-fast wheel clean \
+	$(foreach verb,train plan sign push keep-card,$(BERT:%=$(verb)-bert-%))
 
 help: ## print this list
-	@grep -hE '^[a-z /%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1|/' | \
-		awk -F'|' '{ n = split($$1, names, " "); for (i = 1; i <= n; i++) printf "  make %-18s %s\n", names[i], i == 1 ? $$2 : "\"" }'
+	@grep -hE '^[a-z$$/ .(:%=)BERT-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^#]*[a-z)]):.*## /\1|/' | \
+		awk -F'|' -v students="$(BERT)" '{ count = split($$1, names, " "); \
+			if (match($$1, /=[a-z-]+-%/)) { count = split(students, names, " "); stem = substr($$1, RSTART + 1, RLENGTH - 2); \
+				for (i = 1; i <= count; i++) names[i] = stem names[i] } \
+			for (i = 1; i <= count; i++) printf "  make %-24s %s\n", names[i], i == 1 ? $$2 : "\"" }'
 	@echo "  options: PROFILE=local|quaero|hub  SEED=1  CARABIN_DATA=folder  REPO=org/name  DRY_RUN=1"
 
 environments: .venv/lab/.ready .venv/export/.ready .venv/hospital/.ready ## create the three locked environments, lab, export and hospital
@@ -45,7 +49,7 @@ lock: ## resolve requirements/*.in anew into requirements/*.txt (needs the regis
 		  .venv/lock/bin/python -m pip freeze --all --exclude pip --exclude carabin | sed -E 's/\+cpu$$//'; } > requirements/$$name.txt || exit 1; \
 	done; rm -rf .venv/lock
 
-train-bert-tiny train-bert-mini train-bert-small train-bert-medium: train-bert-%: .venv/lab/.ready .venv/export/.ready ## the main job for a student (tiny, mini, small, medium): gate -> ... -> INT8 -> card
+$(BERT:%=train-bert-%): train-bert-%: .venv/lab/.ready .venv/export/.ready ## the main job for a student: gate -> ... -> INT8 -> card
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED)
 	@$(LAB) -m evaluation.score_run --run $(RUN) --role teacher --role student --role twin
 	@$(LAB) -m export.build_onnx --run $(RUN) --export-python $(EXPORT)
@@ -59,30 +63,35 @@ pretrain: .venv/lab/.ready ## pretrain an encoder on open text, for teachers and
 	@test -n "$(MODEL)" || { echo "say which: make pretrain MODEL=open-small (a file of models/encoders)" >&2; exit 2; }
 	@$(LAB) -m training.pretrain_encoder --encoder $(MODEL) $(if $(MINUTES),--minutes $(MINUTES))
 
-push-bert-tiny push-bert-mini push-bert-small push-bert-medium: push-bert-%: .venv/lab/.ready ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
+$(BERT:%=push-bert-%): push-bert-%: .venv/lab/.ready ## publish a finished student: REPO=org/name [DRY_RUN=1] [PRIVATE=1] [TAG=v1]
 	@test -n "$(REPO)" || { echo "say where to: make push-bert-$* REPO=org/name [DRY_RUN=1]" >&2; exit 2; }
 	@$(LAB) -m export.push --repository $(RUN)/repository --to $(REPO) \
 		$(if $(DRY_RUN),--dry-run) $(if $(PRIVATE),--private) $(if $(TAG),--revision-tag $(TAG)) $(if $(PUBLIC_KEY),--public-key $(PUBLIC_KEY))
 
-sign-bert-tiny sign-bert-mini sign-bert-small sign-bert-medium: sign-bert-%: .venv/lab/.ready ## sign a finished student: KEY=publisher.pem (python -m export.sign new-key makes one)
+$(BERT:%=sign-bert-%): sign-bert-%: .venv/lab/.ready ## sign a finished student: KEY=publisher.pem (python -m export.sign new-key makes one)
 	@test -n "$(KEY)" || { echo "say with what: make sign-bert-$* KEY=publisher.pem" >&2; exit 2; }
 	@$(LAB) -m export.sign sign --repository $(RUN)/repository --key $(KEY)
 
-plan-bert-tiny plan-bert-mini plan-bert-small plan-bert-medium: plan-bert-%: .venv/lab/.ready ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
+$(BERT:%=plan-bert-%): plan-bert-%: .venv/lab/.ready ## print a student's resolved plan and its licence verdict; nothing is fetched or trained
 	@$(LAB) -m training.train_bert --student bert-$* --profile $(PROFILE) --seed $(SEED) --dry-run
 
 cards: .venv/lab/.ready ## render the card and the repository of every finished run anew
 	@for run in runs/bert-*/*/seed-*; do \
 		if [ -f $$run/frugality.json ]; then $(LAB) -m export.build_card --run $$run || exit 1; fi; done
+	@$(LAB) -m export.publish_card
+
+$(BERT:%=keep-card-bert-%): keep-card-bert-%: .venv/lab/.ready ## keep a finished run's card and figures in models/, where git has them
+	@$(LAB) -m export.publish_card --run $(RUN)
 
 licences: .venv/lab/.ready ## print the licence verdict of every student and profile, teacher and corpus
 	@$(LAB) -m zoo.licences
 
-check: .venv/lab/.ready ## lint, types, who imports whom, spelling
+check: .venv/lab/.ready ## lint, types, who imports whom, spelling, stale cards
 	.venv/lab/bin/ruff check .
 	.venv/lab/bin/mypy
 	.venv/lab/bin/lint-imports
 	.venv/lab/bin/typos
+	$(LAB) -m export.publish_card --check
 
 test: environments ## run the whole test suite, offline: the hospital's tests without torch, then the lab's
 	$(HOSPITAL) -m pytest -n 2 tests/carabin

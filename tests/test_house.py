@@ -33,9 +33,9 @@ def test_every_student_has_a_target_that_trains_it(student):
 
 def test_make_alone_prints_every_target():
     printed = set(re.findall(r"^  make (\S+)", make().stdout, re.M))
-    phony = re.search(r"^\.PHONY: (.*?)\n\n", (REPOSITORY / "Makefile").read_text(), re.M | re.S)
+    phony = re.search(r"^\.PHONY: (.*)$", make("--print-data-base", "--dry-run", "help").stdout, re.M)
     assert phony is not None
-    assert printed == set(phony[1].replace("\\\n", " ").split())
+    assert printed == set(phony[1].split())
 
 
 def test_a_push_without_a_place_says_what_to_type():
