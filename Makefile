@@ -17,7 +17,7 @@ export HF_UPDATE_DOWNLOAD_COUNTS := 0
 export TOKENIZERS_PARALLELISM := true
 
 .PHONY: help environments lock pretrain licences cards check test test-fast wheel clean \
-	$(foreach verb,train plan sign push keep-card,$(BERT:%=$(verb)-bert-%))
+	$(foreach verb,train plan sign push keep-card ship,$(BERT:%=$(verb)-bert-%))
 
 help: ## print this list
 	@grep -hE '^[a-z$$/ .(:%=)BERT-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^#]*[a-z)]):.*## /\1|/' | \
@@ -82,6 +82,9 @@ cards: .venv/lab/.ready ## render the card and the repository of every finished 
 
 $(BERT:%=keep-card-bert-%): keep-card-bert-%: .venv/lab/.ready ## keep a finished run's card and figures in models/, where git has them
 	@$(LAB) -m export.publish_card --run $(RUN)
+
+$(BERT:%=ship-bert-%): ship-bert-%: .venv/lab/.ready ## put a finished student inside the wheel of carabin: [KEY=publisher.pem]
+	@$(LAB) -m export.ship --run $(RUN) $(if $(KEY),--key $(KEY))
 
 licences: .venv/lab/.ready ## print the licence verdict of every student and profile, teacher and corpus
 	@$(LAB) -m zoo.licences
