@@ -22,7 +22,7 @@ from carabin.student_folder import SHIPPED
 from carabin.verify import Verification, verify
 from export.lineage import write_manifest
 from export.publishable import start_afresh
-from export.sign import sign_repository
+from export.sign import key_password, sign_files
 from zoo.errors import one_line_errors
 from zoo.runs import RECORD, RunError, read_json
 
@@ -61,7 +61,7 @@ def ship(run: Path, shipped: Path = SHIPPED, key: Path | None = None, largest: i
             shutil.copyfile(source, fresh / relative)
     write_manifest(fresh)
     if key is not None:
-        sign_repository(fresh, key)
+        sign_files(fresh, key, key_password(key))
     found = verify(fresh)
     if found.size > largest:
         shutil.rmtree(fresh)

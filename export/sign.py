@@ -90,13 +90,19 @@ def sign_repository(folder: Path, key: Path, password: str | None = None) -> str
         PublishError: the folder is not fit to publish.
         SigningError: the key cannot be used.
     """
+    read_public_half(key, password)  # a key that cannot be used costs no signature that is there
+    # The old one may be stale, which is why the folder is signed again.
+    (folder / SIGNATURE).unlink(missing_ok=True)
+    read_publishable(folder)
+    return sign_files(folder, key, password)
+
+
+def sign_files(folder: Path, key: Path, password: str | None = None) -> str:
+    """Sign the files of any folder that has a manifest; arguments and errors as `sign_repository`."""
     from model_signing import hashing, signing
 
     public = read_public_half(key, password)
     signature = folder / SIGNATURE
-    # The old one may be stale, which is why the folder is signed again.
-    signature.unlink(missing_ok=True)
-    read_publishable(folder)
     written, public_path = folder.with_name(f".{folder.name}.sig"), folder.with_name(f".{folder.name}.pub")
     try:
         public_path.write_bytes(_public_pem(public))
@@ -152,17 +158,23 @@ def _public_pem(public: EllipticCurvePublicKey) -> bytes:
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _ask_password(confirm: bool) -> str:
+def ask_password(confirm: bool) -> str:
+    """Return the password in the environment, or ask for it, twice if `confirm`."""
     return os.environ.get(PASSWORD_VARIABLE) or typer.prompt(
         "password of the private key", hide_input=True, confirmation_prompt=confirm, err=True
     )
+
+
+def key_password(key: Path) -> str | None:
+    """Return the password of a private key, from the environment or asked for; None if it needs none."""
+    return ask_password(confirm=False) if is_encrypted(key) else None
 
 
 @app.command()
 def new_key(out: Annotated[Path, typer.Option(help="Where to write the keys, without a suffix.")]) -> None:
     """Write a new key pair."""
     with one_line_errors("sign"):
-        private, public = write_new_key(out, _ask_password(confirm=True))
+        private, public = write_new_key(out, ask_password(confirm=True))
         typer.echo(f"secret  {private}")
         typer.echo(f"public  {public}, sha256 {fingerprint(public.read_bytes())}")
 
@@ -174,7 +186,7 @@ def sign(
 ) -> None:
     """Sign a finished repository."""
     with one_line_errors("sign"):
-        found = sign_repository(repository, key, _ask_password(confirm=False) if is_encrypted(key) else None)
+        found = sign_repository(repository, key, key_password(key))
         typer.echo(f"signed  {repository / SIGNATURE}, key sha256 {found}")
 
 
