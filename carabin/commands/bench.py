@@ -58,6 +58,7 @@ def bench(
 
 def table_of(report: BenchReport) -> Table:
     """Return the measures as a table, the best one marked."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     machine, texts = report.machine, report.texts
@@ -66,10 +67,11 @@ def table_of(report: BenchReport) -> Table:
         title=f"{report.student} on {machine['cpu']}, {machine['cores']} cores; "
         f"{texts['documents']} {what}, half of them over {texts['median_characters']:,} characters",
         title_justify="left",
+        box=SIMPLE_HEAD,
     )
-    table.add_column("engine")
-    for name in ("threads", "documents/s", "tokens/s", "p50 ms", "p95 ms", "peak MB", "Wh/1,000"):
-        table.add_column(name, justify="right")
+    table.add_column("engine", no_wrap=True)
+    for name in ("threads", "notes per s", "tokens per s", "p50 ms", "p95 ms", "peak MB", "Wh per 1,000"):
+        table.add_column(name, justify="right", overflow="fold")
     for row in report.measures:
         figures = (
             f"{row.documents_per_second:,.1f}", f"{row.tokens_per_second:,.0f}", f"{row.p50_ms:.1f}",
