@@ -68,10 +68,11 @@ def table_of(report: BenchReport) -> Table:
         f"{texts['documents']} {what}, half of them over {texts['median_characters']:,} characters",
         title_justify="left",
         box=SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),
     )
     table.add_column("engine", no_wrap=True)
     for name in ("threads", "notes per s", "tokens per s", "p50 ms", "p95 ms", "peak MB", "Wh per 1,000"):
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", overflow="fold", min_width=max(map(len, name.split())))
     for row in report.measures:
         figures = (
             f"{row.documents_per_second:,.1f}", f"{row.tokens_per_second:,.0f}", f"{row.p50_ms:.1f}",
