@@ -16,7 +16,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export HF_UPDATE_DOWNLOAD_COUNTS := 0
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: help environments lock pretrain licences cards check test test-fast wheel clean \
+.PHONY: help environments lock pretrain licences cards check test test-fast bench wheel clean \
 	$(foreach verb,train plan sign push keep-card ship,$(BERT:%=$(verb)-bert-%))
 
 help: ## print this list
@@ -103,6 +103,9 @@ test: environments ## run the whole test suite, offline: the hospital's tests wi
 test-fast: environments ## the tests that take seconds
 	$(HOSPITAL) -m pytest -n 2 -m "not slow" tests/carabin
 	$(LAB) -m pytest -n 2 -m "not slow" --ignore=tests/carabin
+
+bench: environments ## carabin's speed and memory beside bare onnxruntime, transformers, optimum, OpenVINO: [MODEL=folder] [STRICT=1]
+	@$(LAB) -m evaluation.bench_hospital --model $(or $(MODEL),runs/bert-small/$(PROFILE)/seed-$(SEED)/export) $(if $(STRICT),--strict)
 
 wheel: .venv/hospital/.ready ## build the wheel of carabin, which a hospital installs, into dist/
 	@rm -rf build dist && mkdir -p dist
