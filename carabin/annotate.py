@@ -27,9 +27,9 @@ from carabin.formats.base import (
 )
 from carabin.formats.reading import check_inputs, holds_one_document
 from carabin.formats.writing import check_places, output_writer
-from carabin.job import PART_DOCUMENTS, Job, Report
-from carabin.journal import recorded_plan
-from carabin.parts import Part, PartMaker, Transform
+from carabin.jobs.job import PART_DOCUMENTS, Job, Report
+from carabin.jobs.journal import recorded_plan
+from carabin.jobs.parts import Part, PartMaker, Transform
 
 if TYPE_CHECKING:
     from carabin.annotator import Annotator
@@ -159,7 +159,7 @@ def _make_parts(
 
 def _engine(options: JobOptions, out: Path | None) -> str | None:
     """Return the engine asked for; a resumed run keeps the one it began with, whichever is the fastest today."""
-    from carabin.engine_choice import AUTO
+    from carabin.engines.engine_choice import AUTO
 
     if options.engine == AUTO and options.resume and out is not None:
         return recorded_plan(out).get("engine", AUTO)
@@ -168,7 +168,7 @@ def _engine(options: JobOptions, out: Path | None) -> str | None:
 
 def _plan(annotator: Annotator, options: JobOptions) -> dict[str, Any]:
     """Return what decides the bytes of the output beside what every job knows."""
-    from carabin.engine_choice import runtime_of
+    from carabin.engines.engine_choice import runtime_of
 
     return {
         "engine": annotator.engine_name,

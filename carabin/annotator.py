@@ -18,7 +18,22 @@ from pathlib import Path
 
 import numpy as np
 
-from carabin.batches import (
+from carabin.calibration import read_calibration
+from carabin.documents import Document, Entity
+from carabin.engines.engine import Engine
+from carabin.engines.engine_choice import AUTO, BATCH_TOKENS, WEIGHTS, choose_engine, default_engine, open_engine
+from carabin.engines.machine import usable_cores
+from carabin.errors import ModelError
+from carabin.student_folder import (
+    check_student,
+    config_tags,
+    file_digest,
+    find_student,
+    load_reader,
+    read_config,
+    student_name,
+)
+from carabin.tokens.batches import (
     BUFFER_CHARACTERS,
     BUFFER_DOCUMENTS,
     Probabilities,
@@ -29,24 +44,9 @@ from carabin.batches import (
     softmax,
     token_batches,
 )
-from carabin.calibration import read_calibration
-from carabin.documents import Document, Entity
-from carabin.engine import Engine
-from carabin.engine_choice import AUTO, BATCH_TOKENS, WEIGHTS, choose_engine, default_engine, open_engine
-from carabin.errors import ModelError
-from carabin.machine import usable_cores
-from carabin.reader import ReadText, TextReader
-from carabin.student_folder import (
-    check_student,
-    config_tags,
-    file_digest,
-    find_student,
-    load_reader,
-    read_config,
-    student_name,
-)
-from carabin.tagging import decode_spans, labels_of
-from carabin.words import Offsets
+from carabin.tokens.reader import ReadText, TextReader
+from carabin.tokens.tagging import decode_spans, labels_of
+from carabin.tokens.words import Offsets
 
 __all__ = ["Annotator", "ModelError", "ReadText", "TextReader", "config_tags", "load_reader", "read_config"]
 
@@ -117,8 +117,8 @@ class Annotator:
                 shipped inside the package.
             quantized: True says `engine="int8"`, False `engine="fp32"`.
             threads: Threads that score, one batch each at a time; None for all cores. It changes no answer.
-            engine: `int8`, `fp32`, `openvino`, or `auto` for the fastest here (`carabin.engine_choice`); None takes the
-                INT8 file where the student's quality gate let it be published, else the fp32 one.
+            engine: `int8`, `fp32`, `openvino`, or `auto` for the fastest here (`carabin.engines.engine_choice`); None
+                takes the INT8 file where the student's quality gate let it be published, else the fp32 one.
 
         Raises:
             ModelError: a file is missing or is not what it should be, or the engine is not installed.

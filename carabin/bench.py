@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from carabin.documents import Document
-from carabin.engine_choice import ENGINES, WEIGHTS, package_version
+from carabin.engines.engine_choice import ENGINES, WEIGHTS, package_version
+from carabin.engines.machine import cpu_name, has_amx, usable_cores
 from carabin.errors import CarabinError
 from carabin.formats import InputError, ReadOptions, check_inputs, read_inputs
-from carabin.machine import cpu_name, has_amx, usable_cores
 from carabin.student_folder import find_student, read_config, student_name
 
 DOCUMENTS = 200

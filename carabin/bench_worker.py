@@ -15,8 +15,8 @@ from typing import Any
 from carabin.annotator import Annotator
 from carabin.documents import Document
 from carabin.energy import EnergyMeter
+from carabin.engines.machine import peak_memory
 from carabin.errors import CarabinError
-from carabin.machine import peak_memory
 
 NOTE_CHARACTERS = 300
 """A short note is a report's beginning, cut at the last blank before so many characters."""

@@ -1,8 +1,8 @@
 """The job `carabin evaluate`, as typed calls: scores of a student, of a pre-annotation, of a second annotator.
 
-- `evaluate_model`: a student against gold, with the lab's own scores (`carabin.ner_tally`);
-- `evaluate_corrections`: a pre-annotation against what people made of it (`carabin.corrections`);
-- `evaluate_agreement`: one annotator against another (F1, and kappa by `carabin.agreement`).
+- `evaluate_model`: a student against gold, with the lab's own scores (`carabin.scoring.ner_tally`);
+- `evaluate_corrections`: a pre-annotation against what people made of it (`carabin.scoring.corrections`);
+- `evaluate_agreement`: one annotator against another (F1, and kappa by `carabin.scoring.agreement`).
 
 Each returns a record of counts and scores that may leave the hospital: no text, no surface, no id unless asked for.
 Records, schema 1: `kind`, `software`, `labels`, what was read (`gold`, `other`, `pairing`), the scores. F1 is
@@ -18,15 +18,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from carabin.agreement import WordAgreement
-from carabin.bootstrap import RESAMPLES
 from carabin.calibration import above_thresholds
-from carabin.corrections import CorrectionTally
 from carabin.documents import Document, Entity
 from carabin.formats.base import BadDocument, InputError, ReadOptions
 from carabin.formats.reading import check_inputs, read_inputs
-from carabin.gold import GoldPairs, GoldReader, LabelRules, check_known
-from carabin.ner_tally import NerTally
+from carabin.scoring.agreement import WordAgreement
+from carabin.scoring.bootstrap import RESAMPLES
+from carabin.scoring.corrections import CorrectionTally
+from carabin.scoring.gold import GoldPairs, GoldReader, LabelRules, check_known
+from carabin.scoring.ner_tally import NerTally
 
 if TYPE_CHECKING:
     from carabin.annotator import Annotator
@@ -214,7 +214,7 @@ def _annotated(
     documents: Iterator[Document], annotator: Annotator, reader: GoldReader
 ) -> Iterator[tuple[Document, tuple[Entity, ...]]]:
     """Yield each gold document with the student's entities; the ones the engine fails on are set aside."""
-    from carabin.parts import PartMaker
+    from carabin.jobs.parts import PartMaker
 
     maker = PartMaker(annotator.annotate, lambda document: None)
     while batch := list(islice(documents, _BUFFER)):

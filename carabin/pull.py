@@ -13,7 +13,7 @@ For a machine with no network, pull on another one and copy what came:
     carabin verify bert-small --public-key publisher.pub
     carabin annotate notes.parquet -o entities.parquet --model bert-small
 
-or copy the whole store (`carabin.student_store`) and go on calling the student organisation/bert-small@v1.0.
+or copy the whole store (`carabin.trust.student_store`) and go on calling the student organisation/bert-small@v1.0.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from carabin.errors import ModelError
-from carabin.hub_client import HubClient, PullError
-from carabin.manifest import LARGEST_MANIFEST, MANIFEST, SIGNATURE, ListedFile, read_manifest
-from carabin.student_store import COMMIT, StudentId, pulled_commits, ref_path, repository_folder
+from carabin.trust.hub_client import HubClient, PullError
+from carabin.trust.manifest import LARGEST_MANIFEST, MANIFEST, SIGNATURE, ListedFile, read_manifest
+from carabin.trust.student_store import COMMIT, StudentId, pulled_commits, ref_path, repository_folder
 from carabin.verify import Verification, refuse_kinds, verify
 
 __all__ = ["PullError", "Pulled", "pull"]

@@ -28,7 +28,7 @@ from carabin.calibration import above_thresholds
 from carabin.documents import Document, Entity
 from carabin.errors import CarabinError, ModelError
 from carabin.student_folder import config_tags, find_student, read_config
-from carabin.tagging import labels_of
+from carabin.tokens.tagging import labels_of
 
 try:
     from spacy.language import Language

@@ -243,7 +243,7 @@ def _check_on_driver(job: WorkerJob) -> None:
     """Raise at once for what would otherwise end the job minutes later, as far as the driver can see."""
     from carabin.annotate import check_thresholds
     from carabin.student_folder import config_tags, find_student, read_config
-    from carabin.tagging import labels_of
+    from carabin.tokens.tagging import labels_of
 
     if job.model is None or Path(job.model).is_dir():
         folder = find_student(job.model)

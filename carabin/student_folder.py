@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carabin.errors import ModelError
-from carabin.manifest import MANIFEST, UNLISTED, check_file, hash_file, read_manifest
-from carabin.student_store import StudentId, pulled_student
-from carabin.tagging import labels_of
-from carabin.tokenizer_safety import check_tokenizer
+from carabin.tokens.tagging import labels_of
+from carabin.trust.manifest import MANIFEST, UNLISTED, check_file, hash_file, read_manifest
+from carabin.trust.student_store import StudentId, pulled_student
+from carabin.trust.tokenizer_safety import check_tokenizer
 
 if TYPE_CHECKING:
-    from carabin.reader import TextReader
+    from carabin.tokens.reader import TextReader
 
 LONGEST_WINDOW = 65_536
 """Tokens; transformers writes 1e30 as `model_max_length` when it knows none."""
@@ -106,7 +106,7 @@ def load_reader(folder: Path) -> TextReader:
     """
     from tokenizers import Tokenizer
 
-    from carabin.reader import TextReader
+    from carabin.tokens.reader import TextReader
 
     path = folder / "tokenizer.json"
     if not path.is_file():

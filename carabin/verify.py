@@ -6,7 +6,7 @@
 1. Every file is a regular file inside the folder, of a kind that students hold, and listed in manifest.json.
 2. Every size and sha256 is the manifest's.
 3. The signature is the publisher's, where a public key is given.
-4. No file asks for code, other files, or work without bound (`carabin.file_kinds`).
+4. No file asks for code, other files, or work without bound (`carabin.trust.file_kinds`).
 
 Hashes find damage; only a signature finds a forger, who can write a manifest too. So a signature that nobody checked is
 always reported as such.
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Literal
 
 from carabin.errors import ModelError
-from carabin.file_kinds import check_content, refuse_kind
-from carabin.manifest import MANIFEST, SIGNATURE, check_file, check_listing, list_folder, read_manifest
-from carabin.signature import check_signature
+from carabin.trust.file_kinds import check_content, refuse_kind
+from carabin.trust.manifest import MANIFEST, SIGNATURE, check_file, check_listing, list_folder, read_manifest
+from carabin.trust.signature import check_signature
 
 Signed = Literal["valid", "not checked", "absent"]
 

@@ -50,7 +50,7 @@ def carabin_contender(model: Path, kind: str, threads: int) -> Callable[[Sequenc
 
 def bare_contender(model: Path, kind: str, threads: int) -> Callable[[Sequence[str]], tuple[Run, int]]:
     """Return what prepares bare calls of onnxruntime on the same windows' tokens, packed into full rows."""
-    from carabin.engine import OnnxEngine
+    from carabin.engines.engine import OnnxEngine
     from carabin.student_folder import load_reader
 
     reader = load_reader(model)

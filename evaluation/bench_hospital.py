@@ -32,7 +32,7 @@ from rich.progress import track
 from rich.table import Table
 
 from carabin.bench_worker import short_note
-from carabin.machine import cpu_name, has_amx, usable_cores
+from carabin.engines.machine import cpu_name, has_amx, usable_cores
 from zoo.errors import one_line_errors
 from zoo.registry import REPOSITORY
 from zoo.runs import RunError, provenance, write_json
@@ -50,7 +50,7 @@ _MEMORY = """
 import sys
 from pathlib import Path
 from carabin.annotate import JobOptions, annotate_files
-from carabin.machine import peak_memory
+from carabin.engines.machine import peak_memory
 annotate_files([sys.argv[2]], Path(sys.argv[3]), sys.argv[1], JobOptions(threads=int(sys.argv[4])))
 print(peak_memory())
 """

@@ -24,11 +24,11 @@ from rich.console import Console
 from rich.progress import track
 
 from carabin.annotator import Annotator
-from carabin.bootstrap import bootstrap_difference
 from carabin.calibration import CALIBRATION, SCHEMA, above_thresholds
 from carabin.documents import Document
-from carabin.ner_tally import EXACT, NerTally
-from carabin.tagging import decode_spans
+from carabin.scoring.bootstrap import bootstrap_difference
+from carabin.scoring.ner_tally import EXACT, NerTally
+from carabin.tokens.tagging import decode_spans
 from evaluation import calibration_fit as fit
 from zoo.corpora import read_documents
 from zoo.errors import one_line_errors
@@ -45,7 +45,8 @@ METHOD = {
 }
 SOURCES = (
     *(f"evaluation/{name}.py" for name in ("calibrate", "calibration_fit")),
-    *(f"carabin/{name}.py" for name in ("ner_scores", "ner_tally", "bootstrap", "reliability", "tagging")),
+    *(f"carabin/scoring/{name}.py" for name in ("ner_scores", "ner_tally", "bootstrap", "reliability")),
+    "carabin/tokens/tagging.py",
 )
 
 Read = Callable[[CorpusUse], Iterable[Document]]

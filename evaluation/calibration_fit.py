@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from carabin.documents import Document, Entity
-from carabin.ner_scores import Counts
-from carabin.reliability import Reliability
-from carabin.tagging import decode_spans, encode_spans
-from carabin.words import Offsets
+from carabin.scoring.ner_scores import Counts
+from carabin.scoring.reliability import Reliability
+from carabin.tokens.tagging import decode_spans, encode_spans
+from carabin.tokens.words import Offsets
 from evaluation.ner_report import WordTagger
 
 TEMPERATURES = (0.1, 20.0)

@@ -41,7 +41,7 @@ from rich.console import Console
 from rich.progress import track
 
 from carabin.bench_worker import short_note
-from carabin.machine import cpu_name
+from carabin.engines.machine import cpu_name
 from evaluation.ner_report import ScoreError
 from evaluation.score_ner import describe_model, parse_use
 from zoo.checkpoints import Which, model_file, resolve_which

@@ -15,7 +15,7 @@ from typing import Any
 
 from carabin.annotator import Annotator
 from carabin.bench_worker import measure_latency, measure_throughput
-from carabin.machine import peak_memory
+from carabin.engines.machine import peak_memory
 
 
 def measure_wh(annotator: Annotator, texts: Sequence[str], seconds: float) -> dict[str, Any]:

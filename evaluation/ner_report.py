@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from carabin.bootstrap import RESAMPLES
 from carabin.documents import Document
 from carabin.errors import CarabinError
-from carabin.ner_tally import NerTally
-from carabin.reliability import Reliability
-from carabin.tagging import decode_spans, encode_spans
-from carabin.words import Offsets, find_words
+from carabin.scoring.bootstrap import RESAMPLES
+from carabin.scoring.ner_tally import NerTally
+from carabin.scoring.reliability import Reliability
+from carabin.tokens.tagging import decode_spans, encode_spans
+from carabin.tokens.words import Offsets, find_words
 from zoo.labels import LABEL_SETS
 from zoo.noise import KINDS, carry_entities, perturb
 

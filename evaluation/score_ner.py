@@ -26,7 +26,7 @@ metrics.json, schema 1 (`noise` and `ece.value` may be null; a noised split's na
      "provenance": `zoo.runs.provenance`}
 
 Two files scored on the same splits give a paired interval of their difference from `counts`
-(`carabin.bootstrap.bootstrap_difference`).
+(`carabin.scoring.bootstrap.bootstrap_difference`).
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ NOISED_ROLES = ("student", "twin")
 """Noise sets the student beside its twin; the exported files answer as the student does (`export.parity`)."""
 SOURCES = (
     *(f"evaluation/{name}.py" for name in ("score_run", "score_ner", "ner_report")),
-    *(f"carabin/{name}.py" for name in ("ner_scores", "ner_tally", "bootstrap", "reliability", "tagging")),
+    *(f"carabin/scoring/{name}.py" for name in ("ner_scores", "ner_tally", "bootstrap", "reliability")),
+    "carabin/tokens/tagging.py",
 )
 """Files of the repository on which a score depends: changed, they make it stale."""
 

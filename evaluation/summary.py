@@ -28,7 +28,7 @@ def compare_roles(metrics: dict[str, dict[str, Any]], split: str) -> dict[str, A
         `retention` (student / teacher), `gain` (student - twin, paired document bootstrap) and `disjoint`: does the
         student's 95 % interval lie above the twin's?
     """
-    from carabin.bootstrap import bootstrap_difference
+    from carabin.scoring.bootstrap import bootstrap_difference
 
     scores = {role: record["splits"][split] for role, record in metrics.items() if split in record["splits"]}
     student, twin = (scores[role][METRIC] for role in ("student", "twin"))

@@ -25,8 +25,8 @@ from typing import Annotated, Any
 import typer
 
 from carabin import Annotator, Document
-from carabin.engine import OnnxEngine
-from carabin.ner_scores import score_spans
+from carabin.engines.engine import OnnxEngine
+from carabin.scoring.ner_scores import score_spans
 from export.gate import LIMIT, Score, gate_int8
 from export.parity import TOLERANCE, compare_torch_with_onnx, folder_batches
 from export.publishable import start_afresh, write_publishable

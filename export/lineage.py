@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from carabin.manifest import MANIFEST, SIGNATURE
+from carabin.trust.manifest import MANIFEST, SIGNATURE
 from zoo.registry import Registry
 from zoo.runs import RECORD, hash_file, provenance, write_json
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.annotator import Annotator
-from carabin.engine import Engine, OnnxEngine
-from carabin.reader import TextReader
+from carabin.engines.engine import Engine, OnnxEngine
 from carabin.student_folder import load_reader
+from carabin.tokens.reader import TextReader
 from zoo.torch_engine import load_annotator
 
 TOLERANCE = 1e-3

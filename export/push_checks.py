@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
 from carabin.errors import CarabinError, ModelError
-from carabin.manifest import MANIFEST, SIGNATURE
-from carabin.signature import signed_files
+from carabin.trust.manifest import MANIFEST, SIGNATURE
+from carabin.trust.signature import signed_files
 from carabin.verify import Signed, verify
 from zoo.runs import RECORD, hash_file
 

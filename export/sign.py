@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carabin.errors import CarabinError
-from carabin.manifest import SIGNATURE
-from carabin.signature import NOT_SIGNED, check_signature
+from carabin.trust.manifest import SIGNATURE
+from carabin.trust.signature import NOT_SIGNED, check_signature
 from export.push_checks import list_files, read_publishable
 from zoo.errors import one_line_errors
 

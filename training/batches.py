@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 from torch import Tensor
 
-from carabin.reader import TextReader
-from carabin.words import Offsets, find_words, first_tokens
+from carabin.tokens.reader import TextReader
+from carabin.tokens.words import Offsets, find_words, first_tokens
 from training.passages import NO_TAG
 from zoo.noise import carry_probabilities, carry_tags, carry_word_rows, perturb
 from zoo.registry.recipes import NoiseRecipe

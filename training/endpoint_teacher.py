@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.documents import Document, Entity
-from carabin.tagging import bio_tags, encode_spans
-from carabin.words import Offsets, find_words
+from carabin.tokens.tagging import bio_tags, encode_spans
+from carabin.tokens.words import Offsets, find_words
 from training.endpoint_teacher_answers import align, read_answer
 from training.endpoint_teacher_client import EndpointClient
 from training.endpoint_teacher_ledger import LEDGER, Ledger

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from carabin.documents import Entity, without_nesting
-from carabin.words import Offsets, find_words
+from carabin.tokens.words import Offsets, find_words
 
 ANSWER_COUNTS = ("malformed", "refused", "truncated")
 """Of whole answers; such an answer teaches nothing."""
@@ -97,8 +97,8 @@ def align(listed: Sequence[Listed], text: str) -> tuple[tuple[Entity, ...], Coun
     """Return where the listed entities stand in the text, never overlapping, and what became of each.
 
     Each is looked for after the one before it: letter for letter, then whatever the case, accents and typography, then
-    whatever the spacing; always as whole words of `carabin.words`. Failing that, in the same manner, before it, where
-    no other stands. Of overlapping spans the outermost stays.
+    whatever the spacing; always as whole words of `carabin.tokens.words`. Failing that, in the same manner, before it,
+    where no other stands. Of overlapping spans the outermost stays.
 
     Returns:
         Entities sorted by start, and `MATCH_COUNTS`, `unaligned`, `overlapping`.

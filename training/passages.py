@@ -19,9 +19,9 @@ from datasets import Sequence as Repeated
 from numpy.typing import NDArray
 
 from carabin.documents import Document
-from carabin.reader import TextReader
-from carabin.tagging import encode_spans
-from carabin.words import find_words
+from carabin.tokens.reader import TextReader
+from carabin.tokens.tagging import encode_spans
+from carabin.tokens.words import find_words
 from zoo.runs import fingerprint
 
 NO_TAG = -1
@@ -37,7 +37,7 @@ FEATURES = Features(
 
 @dataclass(frozen=True, slots=True)
 class LabelledText:
-    """A text with one row per word of `carabin.words.find_words`.
+    """A text with one row per word of `carabin.tokens.words.find_words`.
 
     Attributes:
         text: The text.

@@ -17,8 +17,8 @@ from datasets import disable_progress_bars as disable_datasets_bars
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from carabin.reader import TextReader
 from carabin.student_folder import load_reader
+from carabin.tokens.reader import TextReader
 from training.batches import PassageBatcher, plan_batches
 from training.losses import TaggingObjective
 from training.optimise import optimise

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from carabin.documents import Document
-from carabin.words import Offsets
+from carabin.tokens.words import Offsets
 from zoo.runs import Alone, RunError
 
 SHARD_DOCUMENTS = 128

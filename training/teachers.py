@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from carabin.tagging import bio_tags
+from carabin.tokens.tagging import bio_tags
 from training.endpoint_teacher import check_recipe, endpoint_key
 from training.hub_encoders import open_hub_tagger
 from training.passages import gold_text

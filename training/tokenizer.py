@@ -15,7 +15,7 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     """Return a WordPiece tokenizer (Schuster and Nakajima, 2012) framed as BERT frames a text.
 
-    Digits are cut from letters as `carabin.words` cuts them, so that "10mg" and "10 mg" read alike. The frequent
+    Digits are cut from letters as `carabin.tokens.words` cuts them, so that "10mg" and "10 mg" read alike. The frequent
     characters of the texts all enter the alphabet; one never seen becomes [UNK], and its word keeps its offsets.
 
     The same texts give the same tokenizer in every process. The trainer alone would not: it numbers the pieces "##x" in

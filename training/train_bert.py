@@ -167,7 +167,7 @@ def _train(
     inputs: dict[str, Any],
     beside: Path | None,
 ) -> None:
-    from carabin.tagging import bio_tags
+    from carabin.tokens.tagging import bio_tags
     from training.stages import TaggerRecipe, train_tagger
     from zoo.labels import LABEL_SETS
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from carabin.annotator import Annotator, ModelError, config_tags, load_reader, read_config, softmax
-from carabin.engine import Engine
+from carabin.engines.engine import Engine
 from zoo.checkpoints import ENSEMBLE, Which, read_ensemble, resolve_which
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from carabin.corrections import CHANGES
+from carabin.scoring.corrections import CHANGES
 
 Record = Mapping[str, Any]
 

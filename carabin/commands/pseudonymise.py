@@ -12,7 +12,7 @@ import typer
 from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, utf8_stdout
 
 if TYPE_CHECKING:
-    from carabin.job import Report
+    from carabin.jobs.job import Report
     from carabin.pseudonyms.keys import Secret
     from carabin.pseudonyms.run import PseudonymOptions
 

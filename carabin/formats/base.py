@@ -1,8 +1,8 @@
 """What every format is made of: a reader, a writer, and what they are told.
 
 A reader turns a file into documents; a document that cannot be read becomes a `BadDocument` in its place, and the
-stream goes on. A writer writes parts and joins them (`carabin.journal`). Texts are never changed: line ends, spaces and
-unusual characters stay, since offsets count them.
+stream goes on. A writer writes parts and joins them (`carabin.jobs.journal`). Texts are never changed: line ends,
+spaces and unusual characters stay, since offsets count them.
 """
 
 from __future__ import annotations

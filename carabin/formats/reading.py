@@ -15,7 +15,7 @@ from carabin.formats.registry import COMPRESSED, FORMATS, READABLE, file_suffix
 
 Name = str | Path
 BESIDE_OUTPUTS = (".run.json", ".errors.jsonl")
-"""What a run leaves beside its output (`carabin.journal`), and a later one must not take for notes."""
+"""What a run leaves beside its output (`carabin.jobs.journal`), and a later one must not take for notes."""
 
 
 def check_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = False) -> None:

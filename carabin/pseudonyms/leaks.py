@@ -18,7 +18,7 @@ from carabin.errors import CarabinError
 from carabin.formats import BadDocument, Item
 from carabin.pseudonyms.detection import Detector
 from carabin.pseudonyms.spans import Span
-from carabin.words import find_words
+from carabin.tokens.words import find_words
 
 _BATCH = 64
 _OTHER_NAMES = {"ADDRESSE": "ADRESSE"}

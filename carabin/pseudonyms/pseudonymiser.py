@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from carabin.documents import Document
 from carabin.formats import BadDocument, Item
-from carabin.parts import Part
+from carabin.jobs.parts import Part
 from carabin.pseudonyms.detection import Detection, Detector
 from carabin.pseudonyms.keys import Secret
 from carabin.pseudonyms.lexicon import folded

@@ -27,8 +27,8 @@ from carabin.formats.base import (
 )
 from carabin.formats.reading import check_inputs, holds_one_document, read_inputs
 from carabin.formats.writing import check_places, output_writer
-from carabin.job import PART_DOCUMENTS, Job, Report
-from carabin.parts import PartMaker
+from carabin.jobs.job import PART_DOCUMENTS, Job, Report
+from carabin.jobs.parts import PartMaker
 from carabin.pseudonyms.detection import Detector, StudentError
 from carabin.pseudonyms.keys import KeyFileError, Secret
 from carabin.pseudonyms.leaks import LeakReport, measure_leaks
@@ -171,7 +171,7 @@ def load_detector(model: Path | str | None, options: PseudonymOptions) -> Detect
 def shipped_student() -> str:
     """Return the name of the first shipped student that finds identities. Raises StudentError: none is shipped."""
     from carabin.student_folder import SHIPPED, config_tags, read_config, shipped_students
-    from carabin.tagging import labels_of
+    from carabin.tokens.tagging import labels_of
 
     for name in shipped_students():
         folder = SHIPPED / name

@@ -31,7 +31,7 @@ from carabin.serving.settings import ServeSettings
 
 if TYPE_CHECKING:
     from carabin.annotator import Annotator
-    from carabin.engine import Engine
+    from carabin.engines.engine import Engine
 
 LONGEST_RETRY = 60
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from carabin.agreement import WordAgreement, kappa_of
-from carabin.bootstrap import bootstrap_statistic
 from carabin.documents import Entity
+from carabin.scoring.agreement import WordAgreement, kappa_of
+from carabin.scoring.bootstrap import bootstrap_statistic
 
 TEXT = "fièvre et toux sous aspirine"
 FEVER, COUGH, ASPIRIN = Entity(0, 6, "DISO"), Entity(10, 14, "DISO"), Entity(20, 28, "CHEM")

@@ -7,8 +7,8 @@ import pytest
 from carabin import Document, annotate
 from carabin.annotate import JobOptions, annotate_files
 from carabin.formats import BadDocument, InputError, OutputError, ReadOptions
-from carabin.journal import Journal, JournalError
-from carabin.parts import cut_parts
+from carabin.jobs.journal import Journal, JournalError
+from carabin.jobs.parts import cut_parts
 from tests.carabin.format_cases import write_notes
 
 TABLES = ("jsonl", "parquet", "csv", "omop")
@@ -108,7 +108,7 @@ def test_thresholds_hold_by_label(student, tmp_path):
 
 
 def test_a_document_that_breaks_the_engine_takes_no_other_with_it(notes, student, tmp_path, monkeypatch):
-    from carabin.reader import TextReader
+    from carabin.tokens.reader import TextReader
 
     sound = TextReader.read
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carabin import Annotator, Document, DocumentError, ModelError
-from carabin.batches import bounded_batches, token_batches
+from carabin.tokens.batches import bounded_batches, token_batches
 from tests.carabin.test_words_and_windows import TEXTS
 
 
@@ -160,7 +160,7 @@ def documents_of(groups):
 @pytest.mark.parametrize("ahead", [0, 1, 4])
 def test_a_group_is_scored_as_if_it_were_alone(lively, monkeypatch, workers, ahead):
     # A resumed run begins in the middle: it must give the last decimals that the whole run gave.
-    monkeypatch.setattr("carabin.batches.BUFFER_DOCUMENTS", 2)
+    monkeypatch.setattr("carabin.tokens.batches.BUFFER_DOCUMENTS", 2)
     engine = batch_sensitive(lively)
     one = Annotator(lively.reader, lively.tags, engine, batch_tokens=60)
     many = Annotator(lively.reader, lively.tags, engine, batch_tokens=60, workers=workers)

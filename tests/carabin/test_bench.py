@@ -5,8 +5,8 @@ import pytest
 from carabin.bench import BenchError, bench, sample_notes, thread_counts
 from carabin.bench_worker import NOTE_CHARACTERS, short_note
 from carabin.energy import EnergyMeter
+from carabin.engines.machine import cache_folder, peak_memory
 from carabin.formats import InputError
-from carabin.machine import cache_folder, peak_memory
 from tests.carabin.test_cli import run
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carabin import bootstrap
-from carabin.bootstrap import bootstrap_difference, bootstrap_f1
+from carabin.scoring import bootstrap
+from carabin.scoring.bootstrap import bootstrap_difference, bootstrap_f1
 
 
 def draw_counts(rng: np.random.Generator, documents: int, right: float = 0.8) -> np.ndarray:

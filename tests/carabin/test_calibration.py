@@ -10,7 +10,7 @@ from carabin.annotate import JobOptions, annotate_files, fitted_thresholds
 from carabin.calibration import CALIBRATION, UNCALIBRATED, above_thresholds, read_calibration
 from carabin.documents import Entity
 from carabin.formats import InputError
-from carabin.manifest import hash_file
+from carabin.trust.manifest import hash_file
 
 TEXT = "Le patient présente une fièvre aiguë, traitée par paracétamol."
 

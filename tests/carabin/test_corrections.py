@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carabin.corrections import CHANGES, CorrectionTally, count_corrections
 from carabin.documents import Entity
+from carabin.scoring.corrections import CHANGES, CorrectionTally, count_corrections
 
 LABELS = ("DISO", "CHEM")
 

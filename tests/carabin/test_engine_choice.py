@@ -8,9 +8,9 @@ import pytest
 
 from carabin import Annotator, ModelError
 from carabin.annotate import JobOptions, annotate_files
-from carabin.engine import OnnxEngine
-from carabin.engine_choice import ENGINES, choose_engine, full_batch, machine_key, measure_engine, open_engine
-from carabin.journal import JournalError
+from carabin.engines.engine import OnnxEngine
+from carabin.engines.engine_choice import ENGINES, choose_engine, full_batch, machine_key, measure_engine, open_engine
+from carabin.jobs.journal import JournalError
 from carabin.student_folder import load_reader
 from tests.carabin.tiny_model import write_student
 
@@ -37,7 +37,7 @@ def speeds(monkeypatch):
         measured.append(name)
         return told[name]
 
-    monkeypatch.setattr("carabin.engine_choice.measure_engine", measure)
+    monkeypatch.setattr("carabin.engines.engine_choice.measure_engine", measure)
     told["measured"] = measured
     return told
 
@@ -65,9 +65,9 @@ def test_another_student_machine_or_version_is_measured_anew(published, speeds, 
         write_student(published.parent / "other", random=True)
         shutil.copy(published.parent / "other" / "onnx" / "model.onnx", published / "onnx" / "model.onnx")
     elif what == "processor":
-        monkeypatch.setattr("carabin.engine_choice.cpu_name", lambda: "another")
+        monkeypatch.setattr("carabin.engines.engine_choice.cpu_name", lambda: "another")
     elif what == "versions":
-        monkeypatch.setattr("carabin.engine_choice.package_version", lambda name: "99")
+        monkeypatch.setattr("carabin.engines.engine_choice.package_version", lambda name: "99")
     assert choose(published, 3 if what == "threads" else 2).engine == "int8"
 
 
@@ -92,7 +92,7 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(published, speeds):
 
 def test_an_engine_that_is_not_installed_is_left_out_and_named_when_asked_for(published, speeds, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setattr("carabin.engine_choice._openvino", lambda: False)
+    monkeypatch.setattr("carabin.engines.engine_choice._openvino", lambda: False)
     assert choose(published).engine == "int8"
     with pytest.raises(ModelError, match=r"pip install 'carabin\[openvino\]'"):
         Annotator.load(published, engine="openvino")

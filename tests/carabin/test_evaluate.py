@@ -11,7 +11,7 @@ from carabin.commands.evaluate import read_renames
 from carabin.documents import Entity
 from carabin.evaluate import EvaluateOptions, evaluate_agreement, evaluate_corrections, evaluate_model
 from carabin.formats import InputError
-from carabin.ner_scores import score_spans
+from carabin.scoring.ner_scores import score_spans
 
 NOTE = "Le patient présente une fièvre aiguë, pas de dyspnée. Traitement par paracétamol."
 FEVER, DYSPNEA, DRUG = (

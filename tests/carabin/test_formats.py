@@ -22,7 +22,7 @@ from carabin.formats.folders import safe_name
 from carabin.formats.html_page import covered_pieces
 from carabin.formats.registry import WRITABLE
 from carabin.formats.writing import output_writer
-from carabin.journal import JournalError
+from carabin.jobs.journal import JournalError
 from tests.carabin.format_cases import INPUTS
 
 PROVENANCE = Provenance("tiny@0123", "carabin 0", "2026-01-31")

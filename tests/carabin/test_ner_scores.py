@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carabin.documents import Entity
-from carabin.ner_scores import Counts, add_up, count_matches, score_spans, total
+from carabin.scoring.ner_scores import Counts, add_up, count_matches, score_spans, total
 
 CASES = json.loads(Path(__file__).with_name("ner_cases.json").read_text(encoding="utf-8"))
 

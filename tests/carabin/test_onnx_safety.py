@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from carabin.onnx_safety import UnsafeModelError, check_onnx
+from carabin.trust.onnx_safety import UnsafeModelError, check_onnx
 from tests.carabin.tiny_model import make_onnx
 
 SECRET = np.array([[0.5, 1.5], [2.5, 3.5], [4.5, 5.5]], dtype=np.float32)

@@ -6,7 +6,7 @@ import pytest
 
 from carabin.documents import Document, read_jsonl
 from carabin.formats import InputError, OutputError
-from carabin.journal import Journal, JournalError
+from carabin.jobs.journal import Journal, JournalError
 from carabin.pseudonyms import run
 from carabin.pseudonyms.detection import Detector, StudentError
 from carabin.pseudonyms.keys import KeyFileError, Secret

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from carabin import Annotator, ModelError
 from carabin.cli import app, main
 from carabin.errors import CarabinError
-from carabin.hub_client import HubClient
 from carabin.pull import PullError, pull
 from carabin.student_folder import find_student
-from carabin.student_store import StudentId
+from carabin.trust.hub_client import HubClient
+from carabin.trust.student_store import StudentId
 from tests.carabin.published_student import seal, sign, write_keys, write_published
 from tests.hub.loopback import LoopbackHub
 from tests.hub.store import MAIN_BRANCH

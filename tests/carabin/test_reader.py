@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from carabin import DocumentError
-from carabin.reader import BATCH, PIECE, TextReader, pieces, runs
+from carabin.tokens.reader import BATCH, PIECE, TextReader, pieces, runs
 from tests.carabin.test_words_and_windows import TEXTS
 from tests.carabin.tiny_model import SENTENCES, make_tokenizer
 
@@ -106,9 +106,9 @@ def test_a_text_read_in_pieces_gives_the_tokens_of_the_whole(name, monkeypatch):
     text = "\r\n".join(f"{sentence}  {rest}" for sentence in SENTENCES * 20)
     reader = READERS[name]
     (whole,) = reader.read([text])
-    monkeypatch.setattr("carabin.reader.PIECE", 64)
+    monkeypatch.setattr("carabin.tokens.reader.PIECE", 64)
     assert len(list(pieces(text, 64))) > 40
-    monkeypatch.setattr("carabin.reader.pieces", lambda text: pieces(text, 64))
+    monkeypatch.setattr("carabin.tokens.reader.pieces", lambda text: pieces(text, 64))
     (cut,) = reader.read([text])
     assert [window.first for window in cut.windows] == [window.first for window in whole.windows]
     assert np.array_equal(np.concatenate(cut.ids), np.concatenate(whole.ids))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carabin.reliability import Reliability, expected_calibration_error
+from carabin.scoring.reliability import Reliability, expected_calibration_error
 
 
 def test_two_bins_by_hand():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from carabin import Annotator, ModelError
 from carabin.student_folder import find_student, student_name
-from carabin.student_store import StudentId, ref_path, repository_folder, student_store
+from carabin.trust.student_store import StudentId, ref_path, repository_folder, student_store
 from tests.carabin.tiny_model import TAGS, make_onnx, make_tokenizer, token_logits
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carabin.documents import Entity
-from carabin.tagging import _viterbi, bio_tags, constrained_tags, decode_spans, encode_spans, labels_of
+from carabin.tokens.tagging import _viterbi, bio_tags, constrained_tags, decode_spans, encode_spans, labels_of
 
 LABELS = ("A", "B")
 N_TAGS = 5

@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 
 from carabin.errors import ModelError
-from carabin.tokenizer_safety import KNOWN_EXPRESSIONS, check_tokenizer
+from carabin.trust.tokenizer_safety import KNOWN_EXPRESSIONS, check_tokenizer
 from tests.carabin.tiny_model import make_tokenizer
 
 

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from carabin import Annotator, ModelError
 from carabin.cli import app
-from carabin.manifest import read_manifest
+from carabin.trust.manifest import read_manifest
 from carabin.verify import verify
 from tests.carabin.published_student import seal, sign, write_keys, write_published
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carabin.windows import cut_windows
-from carabin.words import find_words, first_tokens
+from carabin.tokens.windows import cut_windows
+from carabin.tokens.words import find_words, first_tokens
 
 # Everything a note may hold: astral characters, marks that combine, right-to-left text, controls, line ends.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=80) | st.text(

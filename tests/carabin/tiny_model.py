@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from carabin.tagging import bio_tags
+from carabin.tokens.tagging import bio_tags
 
 LABELS = ("CHEM", "DISO")
 TAGS = bio_tags(LABELS)

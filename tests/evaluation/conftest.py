@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from carabin.documents import Document, Entity
-from carabin.tagging import bio_tags, encode_spans
-from carabin.words import find_words
+from carabin.tokens.tagging import bio_tags, encode_spans
+from carabin.tokens.words import find_words
 from zoo.labels import LABEL_SETS
 
 TERMS = {

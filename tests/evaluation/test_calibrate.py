@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from carabin.annotator import Annotator
 from carabin.calibration import read_calibration
 from carabin.documents import Document, Entity
-from carabin.ner_scores import Counts
+from carabin.scoring.ner_scores import Counts
 from carabin.student_folder import file_digest
-from carabin.tagging import bio_tags, decode_spans
-from carabin.words import find_words
+from carabin.tokens.tagging import bio_tags, decode_spans
+from carabin.tokens.words import find_words
 from evaluation import calibration_fit as fit
 from evaluation.calibrate import calibrate, describe, fit_file, measure
 from zoo.labels import LABEL_SETS

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from carabin.agreement import WordAgreement
 from carabin.annotator import Annotator
 from carabin.documents import Entity, dump_line
 from carabin.evaluate import SEED, EvaluateOptions, evaluate_model
-from carabin.tagging import encode_spans
-from carabin.words import find_words
+from carabin.scoring.agreement import WordAgreement
+from carabin.tokens.tagging import encode_spans
+from carabin.tokens.words import find_words
 from evaluation.ner_report import score_documents
 
 

@@ -12,7 +12,7 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
 from carabin.documents import Entity
-from carabin.ner_scores import score_spans
+from carabin.scoring.ner_scores import score_spans
 
 TESTS = Path(__file__).parents[1]
 CASES = json.loads((TESTS / "carabin" / "ner_cases.json").read_text(encoding="utf-8"))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from carabin.bootstrap import bootstrap_f1
 from carabin.documents import Document, Entity
-from carabin.ner_scores import score_spans
-from carabin.words import find_words
+from carabin.scoring.bootstrap import bootstrap_f1
+from carabin.scoring.ner_scores import score_spans
+from carabin.tokens.words import find_words
 from evaluation.ner_report import Noise, ScoreError, score_documents
 from zoo.noise import KINDS
 

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from carabin.tagging import bio_tags
+from carabin.tokens.tagging import bio_tags
 from export.build_onnx import run_export
 from export.publishable import write_publishable
 from zoo.labels import LABEL_SETS

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from carabin import Annotator
-from carabin.words import find_words
+from carabin.tokens.words import find_words
 from export.build_card import build_card
 from tests.export.checkpoint_fixture import export_python
 from tests.export.run_fixture import write_run

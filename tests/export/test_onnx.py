@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from carabin import Annotator
-from carabin.engine import OnnxEngine
+from carabin.engines.engine import OnnxEngine
 from export.gate import gate_int8, rank_by_sensitivity
 from export.parity import compare_torch_with_onnx, folder_batches
 from export.quantise import Int8Options, quantisable_nodes, quantise, small_tables

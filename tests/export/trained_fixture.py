@@ -13,7 +13,7 @@ import pytest
 from transformers import BertConfig
 
 from carabin.documents import Document, Entity
-from carabin.tagging import bio_tags
+from carabin.tokens.tagging import bio_tags
 from export.build_onnx import run_export
 from export.publishable import write_publishable
 from export.quantise import quantise

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from carabin.documents import Document, Entity
-from carabin.tagging import decode_spans
+from carabin.tokens.tagging import decode_spans
 from tests.training.local_endpoint import serve
 from training.endpoint_teacher import EndpointTeacher
 from training.endpoint_teacher_ledger import LEDGER, Ledger

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carabin.documents import Document, Entity
-from carabin.reader import TextReader
-from carabin.words import find_words
+from carabin.tokens.reader import TextReader
+from carabin.tokens.words import find_words
 from training.batches import PassageBatcher, Visit, plan_batches, token_positions
 from training.passages import NO_TAG, LabelledText, cut_passages, gold_text, write_passages
 from training.tokenizer import train_tokenizer

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carabin.tagging import encode_spans
-from carabin.words import find_words
+from carabin.tokens.tagging import encode_spans
+from carabin.tokens.words import find_words
 from tests.training.endpoint_cases import (
     UMLS,
 )

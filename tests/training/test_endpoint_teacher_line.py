@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from carabin.tagging import bio_tags
+from carabin.tokens.tagging import bio_tags
 from tests.training.endpoint_cases import (
     DOCUMENTS,
     GOLD,

@@ -20,7 +20,7 @@ import os, signal, sys
 from pathlib import Path
 import numpy as np
 from carabin.documents import Document
-from carabin.words import find_words
+from carabin.tokens.words import find_words
 from training.processes import Processes
 from training.teacher_pass import write_targets
 from zoo.runs import run_step

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carabin.documents import Entity
-from carabin.tagging import encode_spans
-from carabin.words import find_words
+from carabin.tokens.tagging import encode_spans
+from carabin.tokens.words import find_words
 from zoo.noise import (
     KINDS,
     Noised,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from carabin.words import find_words
+from carabin.tokens.words import find_words
 from zoo.noise import KINDS, carry_word_rows, perturb
 
 GOLDEN = Path(__file__).with_name("test_noise_golden.json")

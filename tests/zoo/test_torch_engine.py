@@ -9,7 +9,7 @@ import torch
 from transformers import BertConfig, BertForTokenClassification
 
 from carabin.annotator import ModelError
-from carabin.tagging import bio_tags
+from carabin.tokens.tagging import bio_tags
 from zoo.checkpoints import model_file, resolve_which
 from zoo.torch_engine import TorchEngine, load_annotator
 

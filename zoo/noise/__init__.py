@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from carabin.words import Offsets, find_words
+from carabin.tokens.words import Offsets, find_words
 from zoo.noise.abbreviations import edit_abbreviations, edit_expansions
 from zoo.noise.alignment import (
     Edit,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from carabin.words import find_words
+from carabin.tokens.words import find_words
 from zoo.noise.alignment import Edit
 from zoo.noise.characters import Spans, choose, strip_accents
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.documents import Entity
-from carabin.words import Offsets
+from carabin.tokens.words import Offsets
 
 
 class Edit(NamedTuple):
@@ -140,7 +140,7 @@ def carry_probabilities(probabilities: NDArray[np.floating], rows: NDArray[np.in
     `I-x`: "HTA" tagged B-DISO, expanded, is B-DISO I-DISO. A word that comes from no clean word is surely outside.
 
     Args:
-        probabilities: Shape (n_clean_words, 1 + 2 * n_labels), tags ordered as `carabin.tagging.bio_tags` orders them.
+        probabilities: Shape (n_clean_words, 1 + 2 * n_labels), tags in the order of `carabin.tokens.tagging.bio_tags`.
         rows: Shape (m,), from `carry_word_rows`.
 
     Returns:

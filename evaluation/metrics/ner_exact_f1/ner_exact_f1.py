@@ -14,13 +14,13 @@ from typing import Any
 import datasets
 import evaluate
 
-from carabin.ner_scores import Span, score_spans
+from carabin.scoring.ner_scores import Span, score_spans
 
 _SPANS = [{"start": datasets.Value("int64"), "end": datasets.Value("int64"), "label": datasets.Value("string")}]
 
 
 class NerExactF1(evaluate.Metric):
-    """Micro-averaged entity F1 over documents, one-to-one matching; see `carabin.ner_scores`."""
+    """Micro-averaged entity F1 over documents, one-to-one matching; see `carabin.scoring.ner_scores`."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(

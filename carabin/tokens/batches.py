@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.documents import Document
-from carabin.reader import ReadText
-from carabin.words import Offsets
+from carabin.tokens.reader import ReadText
+from carabin.tokens.words import Offsets
 
 BUFFER_DOCUMENTS = 256
 BUFFER_CHARACTERS = 400_000

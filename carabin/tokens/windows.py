@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from carabin.words import Offsets, first_tokens
+from carabin.tokens.words import Offsets, first_tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from carabin.errors import ModelError
-from carabin.manifest import MANIFEST, SIGNATURE
+from carabin.trust.manifest import MANIFEST, SIGNATURE
 
 NOT_SIGNED = (SIGNATURE, "run.json")
 """Beside git's own files, which model-signing leaves out by itself."""

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carabin.bootstrap import RESAMPLES, bootstrap_statistic
 from carabin.documents import Entity
-from carabin.tagging import encode_spans
-from carabin.words import find_words
+from carabin.scoring.bootstrap import RESAMPLES, bootstrap_statistic
+from carabin.tokens.tagging import encode_spans
+from carabin.tokens.words import find_words
 
 OUTSIDE = ""
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carabin.engine import check_file, check_names, feed
+from carabin.engines.engine import check_file, check_names, feed
 from carabin.errors import ModelError
 
 _TELEMETRY = ("openvino_telemetry", "openvino_telemetry.backend")

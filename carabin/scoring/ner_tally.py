@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from carabin.bootstrap import RESAMPLES, bootstrap_f1
 from carabin.documents import Entity
-from carabin.ner_scores import Counts, Match, add_up, count_matches, report, total
-from carabin.reliability import Reliability
+from carabin.scoring.bootstrap import RESAMPLES, bootstrap_f1
+from carabin.scoring.ner_scores import Counts, Match, add_up, count_matches, report, total
+from carabin.scoring.reliability import Reliability
 
 EXACT, OVERLAP = "ner_exact_f1", "ner_overlap_f1"
 METRICS: dict[str, Match] = {EXACT: "exact", OVERLAP: "overlap"}

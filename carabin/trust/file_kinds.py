@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from carabin.errors import ModelError
-from carabin.manifest import read_strict_json
-from carabin.onnx_safety import UnsafeModelError, check_onnx
-from carabin.tokenizer_safety import LARGEST_FILE, check_tokenizer
+from carabin.trust.manifest import read_strict_json
+from carabin.trust.onnx_safety import UnsafeModelError, check_onnx
+from carabin.trust.tokenizer_safety import LARGEST_FILE, check_tokenizer
 
 TEXT_SUFFIXES = frozenset({".json", ".md", ".txt", ".yaml"})
 TEXT_NAMES = frozenset({"LICENSE", "NOTICE", ".gitattributes", "model.sig"})

@@ -15,8 +15,8 @@ from typing import Any, TextIO
 from carabin.formats.base import STDIN, BadDocument, Item, Provenance, ReadOptions, Writer
 from carabin.formats.json_lines import concatenate, json_line, write_json_lines
 from carabin.formats.reading import find_sources, read_inputs
-from carabin.journal import COUNTS, Journal
-from carabin.parts import Part, cut_parts
+from carabin.jobs.journal import COUNTS, Journal
+from carabin.jobs.parts import Part, cut_parts
 
 PART_DOCUMENTS = 512
 PART_CHARACTERS = 4_000_000

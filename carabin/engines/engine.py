@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.errors import ModelError
-from carabin.onnx_safety import UnsafeModelError, check_onnx
+from carabin.trust.onnx_safety import UnsafeModelError, check_onnx
 
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from carabin.errors import ModelError
-from carabin.manifest import read_strict_json
+from carabin.trust.manifest import read_strict_json
 
 _LLAMA = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"

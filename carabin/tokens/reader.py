@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from carabin.documents import check_encodable
-from carabin.windows import Window, cut_windows
-from carabin.words import Offsets, find_words
+from carabin.tokens.windows import Window, cut_windows
+from carabin.tokens.words import Offsets, find_words
 
 PIECE = 50_000
 """Code points tokenised at once; shorter texts are never cut."""

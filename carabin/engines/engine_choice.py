@@ -27,12 +27,12 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from carabin.engine import Engine, OnnxEngine
+from carabin.engines.engine import Engine, OnnxEngine
+from carabin.engines.machine import cache_folder, cpu_name, usable_cores
+from carabin.engines.openvino_engine import OpenVinoEngine, import_openvino
 from carabin.errors import ModelError
-from carabin.machine import cache_folder, cpu_name, usable_cores
-from carabin.openvino_engine import OpenVinoEngine, import_openvino
-from carabin.reader import TextReader
 from carabin.student_folder import check_listed
+from carabin.tokens.reader import TextReader
 
 EngineName = Literal["int8", "fp32", "openvino"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)

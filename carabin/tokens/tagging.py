@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.documents import Entity
-from carabin.words import Offsets
+from carabin.tokens.words import Offsets
 
 OUTSIDE = "O"
 

@@ -1,0 +1,1 @@
+"""Runs over many documents: in parts, journaled, resumed to the same bytes."""

@@ -1,0 +1,1 @@
+"""What a student must be before anything in it is opened, and where it may come from."""
