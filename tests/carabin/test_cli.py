@@ -118,7 +118,7 @@ def test_without_a_shipped_student_the_way_out_is_told(monkeypatch, tmp_path):
 
 def test_a_failure_never_quotes_a_note(student):
     code = (
-        "from carabin import reader\n"
+        "from carabin.tokens import reader\n"
         "def fail(self, texts): raise KeyError(texts[0])\n"
         "reader.TextReader.read = fail\n" + OFFLINE
     )
@@ -127,7 +127,7 @@ def test_a_failure_never_quotes_a_note(student):
     assert b"Dupont" not in result.stderr + result.stdout
     assert b"KeyError" in result.stderr
     code = (
-        "from carabin import job\n"
+        "from carabin.jobs import job\n"
         "def fail(document, provenance): raise KeyError(document.text)\n"
         "job.json_line = fail\n" + OFFLINE
     )
@@ -238,6 +238,7 @@ def offline_commands(folder, student):
     ins = [[folder / f"out-{form}", "-o", folder / f"in-{form}.jsonl", "--model", student] for form in folders]
     return {
         "annotate": [*outs, *ins],
+        "bench": [[note, "--model", student, "--engine", "fp32", "--threads", 1, "--seconds", 0.1]],
         "evaluate": [[note, "--model", student]],
         "pseudonymise": [[note, "--rules-only", "-o", folder / "safe.jsonl"]],
         "verify": [[write_published(folder / "published")]],
