@@ -44,7 +44,7 @@ from rich.progress import track
 from carabin.annotator import Annotator
 from carabin.documents import Document
 from evaluation.ner_report import Noise, ScoreError, score_documents
-from zoo.checkpoints import Which, model_file, resolve_which
+from zoo.checkpoints import ENSEMBLE, Which, model_file, read_ensemble, resolve_which
 from zoo.corpora import read_documents, revision_of
 from zoo.errors import one_line_errors
 from zoo.labels import LABEL_SETS
@@ -85,23 +85,36 @@ def describe_model(folder: Path, which: Which) -> dict[str, Any]:
         "sha256": hash_file(file),
         "which": resolve_which(folder, which),
         "parameters": count_parameters(folder, file),
-        "bytes": file.stat().st_size,
+        "bytes": sum(part.stat().st_size for part in weight_parts(folder, file)),
     }
 
 
 def count_parameters(folder: Path, file: Path) -> int | None:
-    """Return the number of weights, from the checkpoint beside an ONNX file or else from its initializers."""
-    if (folder / "model.safetensors").is_file():
-        from safetensors import safe_open
-
-        with safe_open(folder / "model.safetensors", "np") as weights:
-            return sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    """Return the number of weights: of the checkpoints, or else of the ONNX file's initializers."""
+    checkpoints = [part for part in weight_parts(folder, file) if part.suffix == ".safetensors"]
+    beside = folder / "model.safetensors"
+    if checkpoints or beside.is_file():
+        return sum(_count_in_checkpoint(checkpoint) for checkpoint in checkpoints or [beside])
     try:
         import onnx
     except ImportError:
         return None
     initializers = onnx.load(file, load_external_data=False).graph.initializer
     return sum(prod(i.dims) for i in initializers if not i.name.endswith(("_scale", "_zero_point")) and i.dims)
+
+
+def weight_parts(folder: Path, file: Path) -> list[Path]:
+    """Return the files that hold a model's weights: one, or each member's of an ensemble."""
+    if file.name != ENSEMBLE:
+        return [file]
+    return [member / "model.safetensors" for member in read_ensemble(folder)]
+
+
+def _count_in_checkpoint(checkpoint: Path) -> int:
+    from safetensors import safe_open
+
+    with safe_open(checkpoint, "np") as weights:
+        return sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
 
 
 def score_model(

@@ -17,6 +17,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from carabin.student_folder import ModelError
+from evaluation.score_ner import describe_model
 from tests.training.tiny_zoo import make_zoo
 from training.teachers import identify_teacher, make_teacher, teacher_folder
 from training.texts import transfer_documents
@@ -208,6 +209,9 @@ def test_an_ensemble_answers_by_its_members_mean_and_notices_a_changed_one(train
     record = read_json(folder / "run.json")
     assert record["energy"]["kwh"] == sum(read_json(member / "run.json")["energy"]["kwh"] for member in members)
     assert identify_teacher(plan, folder) == hash_file(folder / "ensemble.json")
+    described = describe_model(folder, "torch")
+    assert described["parameters"] == record["parameters"]
+    assert described["sha256"] == hash_file(folder / "ensemble.json")
     (second / "model.safetensors").write_bytes((first / "model.safetensors").read_bytes())
     with pytest.raises(ModelError, match="not the weights"):
         load_annotator(folder)
