@@ -74,7 +74,8 @@ def decode_spans(words: Offsets, probabilities: NDArray[np.floating], labels: Se
     """
     if len(words) == 0 or not labels:
         return []
-    best = constrained_tags(np.log(np.maximum(probabilities, 1e-12), dtype=np.float64))
+    # The floor is float32's own: a higher one would make ties of what a low temperature sets apart.
+    best = constrained_tags(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny), dtype=np.float64))
     # In a valid sequence an entity begins at each B-x and ends before the next tag that is no I-x.
     firsts = np.flatnonzero(best % 2 == 1)
     stops = np.append(np.flatnonzero((best % 2 == 1) | (best == 0)), len(words))

@@ -21,7 +21,7 @@ def test_a_hospital_gets_the_labs_scores_on_the_same_documents(onnx_repository, 
     for name in ("documents", "entities", "ner_exact_f1", "ner_overlap_f1", "counts"):
         assert ours[name] == theirs[name], name
     assert ours["ece"] == pytest.approx(theirs["ece"])
-    assert ours["ner_overlap_f1"]["value"] > 0
+    assert sum(predicted for _, predicted, _ in ours["counts"]) > 0, "two empty answers would agree too"
     for label, scores in theirs["by_label"].items():
         exact = ours["by_label"][label]["ner_exact_f1"]
         assert (exact["value"], exact["precision"], exact["recall"]) == pytest.approx(
