@@ -27,8 +27,7 @@ from carabin.formats.base import (
 )
 from carabin.formats.reading import check_inputs, holds_one_document
 from carabin.formats.writing import check_places, output_writer
-from carabin.jobs.job import PART_DOCUMENTS, Job, Report
-from carabin.jobs.journal import recorded_plan
+from carabin.jobs.job import PART_DOCUMENTS, Job, Report, kept_engine
 from carabin.jobs.parts import Part, PartMaker, Transform
 
 if TYPE_CHECKING:
@@ -95,7 +94,9 @@ def annotate_files(
     from carabin.annotator import Annotator
     from carabin.student_folder import find_student
 
-    annotator = Annotator.load(find_student(model), threads=options.threads, engine=_engine(options, out))
+    annotator = Annotator.load(
+        find_student(model), threads=options.threads, engine=kept_engine(options.engine, options.resume, out)
+    )
     check_thresholds(options.thresholds, annotator.labels)
     if options.calibrated:
         options = replace(options, thresholds={**fitted_thresholds(annotator), **options.thresholds})
@@ -155,15 +156,6 @@ def _make_parts(
             yield outcome
 
     return lambda batches: maker.stream(batches, annotated)
-
-
-def _engine(options: JobOptions, out: Path | None) -> str | None:
-    """Return the engine asked for; a resumed run keeps the one it began with, whichever is the fastest today."""
-    from carabin.engines.engine_choice import AUTO
-
-    if options.engine == AUTO and options.resume and out is not None:
-        return recorded_plan(out).get("engine", AUTO)
-    return options.engine
 
 
 def _plan(annotator: Annotator, options: JobOptions) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from carabin.errors import CarabinError
 
 app = typer.Typer(
     name="carabin", add_completion=False, pretty_exceptions_enable=False,
-    pretty_exceptions_show_locals=False, context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True, pretty_exceptions_show_locals=False, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 
-_INTERRUPTED = "interrupted; --resume goes on from the last part"
+_INTERRUPTED = "interrupted"
 
 
 def _show_version(wanted: bool) -> None:
@@ -60,7 +60,7 @@ app.command()(bench)
 def main() -> None:
     """Run the command; whatever fails becomes one line and an exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="carabin")
     except (KeyboardInterrupt, typer.Abort):
         _fail(_INTERRUPTED, INTERRUPTED)
     except BrokenPipeError:
@@ -70,7 +70,12 @@ def main() -> None:
     except Exception as error:
         # Typer takes its errors of use from click, or since 0.29 from a copy of it: only their shape is stable.
         usage = getattr(error, "format_message", None)
-        _fail(f"{' '.join(usage().split())} (see --help)" if usage else explain(error), getattr(error, "exit_code", 1))
+        code = getattr(error, "exit_code", 1)
+        message = " ".join(usage().split()) if usage else explain(error)
+        if usage and not message:
+            # `carabin` alone: its help is printed already.
+            sys.exit(code)
+        _fail(f"{message} (see --help)" if usage else message, code)
     if code == INTERRUPTED:
         _fail(_INTERRUPTED, INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
@@ -82,7 +87,7 @@ def explain(error: Exception) -> str:
         return " ".join(str(error).split())
     if isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
-        return f"{name}{error.strerror or type(error).__name__}; once that is mended, --resume goes on"
+        return f"{name}{error.strerror or type(error).__name__}"
     if isinstance(error, ModuleNotFoundError):
         return f"package '{error.name}' is not installed; pip install it"
     trace = error.__traceback__

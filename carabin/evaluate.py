@@ -48,8 +48,8 @@ class EvaluateOptions:
     """Label in the files -> label scored; the empty one leaves it out."""
     only: Sequence[str] | None = None
     """Labels scored; None for all: those of the student, or those met."""
-    fp32: bool = False
-    """Run `onnx/model.onnx` even where there is an INT8 file."""
+    engine: str | None = None
+    """`int8`, `fp32`, `openvino` or `auto`; None takes INT8 where the student was published with it, else fp32."""
     threads: int | None = None
     """None for all cores."""
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -194,7 +194,7 @@ def _load(model: Path | str | None, options: EvaluateOptions) -> tuple[Annotator
     from carabin.annotator import Annotator
     from carabin.student_folder import find_student
 
-    annotator = Annotator.load(find_student(model), quantized=False if options.fp32 else None, threads=options.threads)
+    annotator = Annotator.load(find_student(model), threads=options.threads, engine=options.engine)
     check_thresholds(options.thresholds, annotator.labels)
     for label in sorted({*(options.only or ()), *(to for to in options.renamed.values() if to)}):
         if label not in annotator.labels:

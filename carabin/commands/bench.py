@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carabin.commands.options import Model
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -18,9 +20,7 @@ def bench(
         list[str] | None,
         typer.Argument(metavar="[INPUT]...", show_default=False, help="Notes of yours; fictitious ones without it."),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A student's folder, or the name of a shipped one.", metavar="DIR")
-    ] = None,
+    model: Model = None,
     engine: Annotated[
         list[str] | None, typer.Option(help="int8, fp32 or openvino; repeatable, all that are there without it.")
     ] = None,

@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carabin.commands.annotate import split_thresholds
+from carabin.commands.options import (
+    LONGEST,
+    CasLabel,
+    CasType,
+    Encoding,
+    Engine,
+    From,
+    IdColumn,
+    MaxCharacters,
+    Model,
+    TextColumn,
+    Threads,
+    Threshold,
+    TypeSystem,
+    split_thresholds,
+)
 from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, utf8_stdout
 
 if TYPE_CHECKING:
@@ -25,9 +40,7 @@ def evaluate(
             help="Annotated documents: .jsonl, .parquet, UIMA CAS .json and .xmi, Label Studio .json, a BRAT folder.",
         ),
     ],
-    model: Annotated[
-        str | None, typer.Option(help="The student to score: its folder, or the name of a shipped one.", metavar="DIR")
-    ] = None,
+    model: Model = None,
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="OTHER", help="Score another annotator's files instead: F1 and Cohen's kappa."),
@@ -43,12 +56,9 @@ def evaluate(
         list[str] | None,
         typer.Option("--map", metavar="OLD=NEW", help="Rename a label of the files; OLD= leaves it out. Repeatable."),
     ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL=0.5", help="Least score for a label, or 0.5 for all, or `calibrated`; repeatable."),
-    ] = None,
-    fp32: Annotated[bool, typer.Option("--fp32", help="Run the fp32 file even where there is an INT8 one.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all cores without it.")] = None,
+    engine: Engine = None,
+    threads: Threads = None,
+    threshold: Threshold = None,
     json_: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the whole record; - for standard output.")
     ] = None,
@@ -56,16 +66,14 @@ def evaluate(
         bool, typer.Option("--document-ids", help="Name each document in the record; it then stays in the hospital.")
     ] = False,
     errors: Annotated[Path | None, typer.Option(help="Where documents set aside are listed.")] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="FORM", help="Form of the files, else by suffix.")
-    ] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column or field of the text.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column or field of the id.")] = None,
-    encoding: Annotated[str, typer.Option(help="Of BRAT files: cp1252 for older Windows software.")] = "utf-8",
-    max_characters: Annotated[int, typer.Option(min=1, help="Longer documents are set aside.")] = 10_000_000,
-    typesystem: Annotated[str | None, typer.Option(metavar="FILE", help="UIMA type system of XMI files.")] = None,
-    cas_type: Annotated[str | None, typer.Option(metavar="TYPE", help="UIMA type of the entities.")] = None,
-    cas_label: Annotated[str | None, typer.Option(metavar="FEATURE", help="Its feature that holds the label.")] = None,
+    from_: From = None,
+    text_column: TextColumn = None,
+    id_column: IdColumn = None,
+    encoding: Encoding = "utf-8",
+    max_characters: MaxCharacters = LONGEST,
+    typesystem: TypeSystem = None,
+    cas_type: CasType = None,
+    cas_label: CasLabel = None,
 ) -> None:
     """Score a student, a pre-annotation or a second annotator on annotated documents. Only counts come out."""
     from carabin.evaluate import EvaluateOptions, evaluate_agreement, evaluate_corrections, evaluate_model
@@ -76,7 +84,7 @@ def evaluate(
     reading = ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label)
     thresholds, calibrated = split_thresholds(threshold or ())
     options = EvaluateOptions(
-        read_renames(map_ or ()), label, fp32, threads, thresholds, calibrated, document_ids, reading
+        read_renames(map_ or ()), label, engine, threads, thresholds, calibrated, document_ids, reading
     )
     shown = ErrorLog(errors)
     with Progress() as progress:

@@ -9,7 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, utf8_stdout
+from carabin.commands.options import (
+    LONGEST,
+    CasLabel,
+    CasType,
+    Encoding,
+    Engine,
+    Errors,
+    From,
+    IdColumn,
+    MaxCharacters,
+    Model,
+    Output,
+    TextColumn,
+    Threads,
+    TypeSystem,
+)
+from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, resumable, utf8_stdout
 
 if TYPE_CHECKING:
     from carabin.jobs.job import Report
@@ -24,12 +40,8 @@ def pseudonymise(
         list[str] | None,
         typer.Argument(metavar="INPUT...", show_default=False, help="As `carabin annotate`; not needed with --gold."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Output file or folder; without it, JSONL on standard output.")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A student that finds identities: its folder, or a shipped one.", metavar="DIR")
-    ] = None,
+    out: Output = None,
+    model: Model = None,
     rules_only: Annotated[bool, typer.Option("--rules-only", help="No student; finds fewer names and places.")] = False,
     with_: Annotated[
         str, typer.Option("--with", metavar="surrogates|tags", help="Fictitious identities, or tags: <NOM_1>.")
@@ -71,22 +83,18 @@ def pseudonymise(
         str | None,
         typer.Option(metavar="FORM", help="jsonl, parquet-documents, brat, cas, xmi, html, label-studio."),
     ] = None,
-    from_: Annotated[
-        str | None, typer.Option("--from", metavar="FORM", help="Form of the inputs, else by their suffixes.")
-    ] = None,
-    fp32: Annotated[bool, typer.Option("--fp32", help="Run the fp32 file even where there is an INT8 one.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all cores without it.")] = None,
+    from_: From = None,
+    engine: Engine = None,
+    threads: Threads = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed; needs --key.")] = False,
-    errors: Annotated[
-        Path | None, typer.Option(help="Where documents set aside are listed; OUT.errors.jsonl without it.")
-    ] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column or field of the text.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column or field of the id.")] = None,
-    encoding: Annotated[str, typer.Option(help="Of text and CSV inputs: cp1252 for older Windows software.")] = "utf-8",
-    max_characters: Annotated[int, typer.Option(min=1, help="Longer documents are set aside.")] = 10_000_000,
-    typesystem: Annotated[str | None, typer.Option(metavar="FILE", help="UIMA type system of CAS files.")] = None,
-    cas_type: Annotated[str | None, typer.Option(metavar="TYPE", help="UIMA type of the entities.")] = None,
-    cas_label: Annotated[str | None, typer.Option(metavar="FEATURE", help="Feature of that type: the label.")] = None,
+    errors: Errors = None,
+    text_column: TextColumn = None,
+    id_column: IdColumn = None,
+    encoding: Encoding = "utf-8",
+    max_characters: MaxCharacters = LONGEST,
+    typesystem: TypeSystem = None,
+    cas_type: CasType = None,
+    cas_label: CasLabel = None,
 ) -> None:
     """Replace the identities in documents by consistent, fictitious ones."""
     from carabin.formats import InputError, ReadOptions, WriteOptions
@@ -108,7 +116,7 @@ def pseudonymise(
     options = PseudonymOptions(
         policy=Policy(with_ == "tags", consistent, patient_field, replace_ids, tuple(keep or ()), mark),  # type: ignore[arg-type]
         rules_only=rules_only, key=secret, mapping=mapping, passphrase=words, drop_entities=drop_entities, to=to,
-        fp32=fp32, threads=threads, resume=resume, errors=errors,
+        engine=engine, threads=threads, resume=resume, errors=errors,
         reading=ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label),
         writing=WriteOptions(typesystem, cas_type, cas_label),
     )  # fmt: skip
@@ -129,7 +137,7 @@ def _run(inputs: list[str], out: Path | None, model: str | None, options: Pseudo
     from carabin.pseudonyms.run import pseudonymise_files
 
     shown = ErrorLines()
-    with Progress() as progress:
+    with resumable(out), Progress() as progress:
         report = pseudonymise_files(
             inputs, out, model, options, stream=utf8_stdout(), on_progress=progress.update, on_error=shown
         )

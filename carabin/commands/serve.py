@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from carabin.commands.annotate import split_thresholds
+from carabin.commands.options import Engine, Model, Threads, Threshold, split_thresholds
 
 
 def serve(
-    model: Annotated[
-        str | None, typer.Option(help="A student's folder, or the name of a shipped one.", metavar="DIR")
-    ] = None,
+    model: Model = None,
     host: Annotated[str, typer.Option(help="Where to listen; any but this machine's own wants a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     token_file: Annotated[
@@ -23,16 +21,9 @@ def serve(
     allow_host: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Name under which the service may be asked; repeatable.")
     ] = None,
-    fp32: Annotated[bool, typer.Option("--fp32", help="Run the fp32 file even where there is an INT8 one.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads; all cores without it.")] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LABEL=0.5",
-            help="Least score for a label, or 0.5 for all, or `calibrated` for those fitted with the student; "
-            "repeatable. A request that names its own is given those.",
-        ),
-    ] = None,
+    engine: Engine = None,
+    threads: Threads = None,
+    threshold: Threshold = None,
     queue: Annotated[int, typer.Option(min=1, help="Requests that may wait; one more is answered 429.")] = 32,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for a request, waiting included.")] = 30.0,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 4_000_000,
@@ -53,7 +44,7 @@ def serve(
     from carabin.annotator import Annotator
     from carabin.student_folder import find_student
 
-    annotator = Annotator.load(find_student(model), quantized=False if fp32 else None, threads=threads)
+    annotator = Annotator.load(find_student(model), threads=threads, engine=engine)
 
     def announce(address: str) -> None:
         typer.echo(f"{annotator.model_id}@{annotator.model_version} answers at {address} (Ctrl-C stops)", err=True)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from carabin.errors import CarabinError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -16,6 +21,40 @@ if TYPE_CHECKING:
 SET_ASIDE = 3
 INTERRUPTED = 130
 SHOWN_ERRORS = 20
+
+
+class StoppedError(CarabinError):
+    """A run that was stopped from outside, and can go on."""
+
+    exit_code = 1
+
+
+class InterruptedRunError(StoppedError):
+    """Ctrl-C."""
+
+    exit_code = INTERRUPTED
+
+
+@contextmanager
+def resumable(out: Path | None) -> Iterator[None]:
+    """Say of what stops a run with an output that the same command with --resume goes on.
+
+    Raises:
+        StoppedError: the disk is full, a folder is not to be written, someone pressed Ctrl-C.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, BrokenPipeError) as error:
+        if out is None or isinstance(error, BrokenPipeError):
+            raise
+        raise InterruptedRunError(f"{out}: interrupted; the same command with --resume goes on") from None
+    except OSError as error:
+        if out is None:
+            raise
+        cause = error.strerror or type(error).__name__
+        raise StoppedError(
+            f"{error.filename or out}: {cause}; once that is mended, the same command with --resume goes on"
+        ) from None
 
 
 class ErrorLines:

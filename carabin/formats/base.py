@@ -16,10 +16,10 @@ from carabin.documents import Document
 from carabin.errors import CarabinError
 
 STDIN = "-"
-TEXT_COLUMNS = ("text", "note_text", "texte")
-ID_COLUMNS = ("id", "note_id", "doc_id", "document_id")
-ENTITY_COLUMNS = {"document_id", "start", "end", "label"}
-"""Columns of a table of entities, which has no notes in it."""
+TEXT_COLUMNS = ("text", "note_text", "texte", "contenu", "compte_rendu")
+ID_COLUMNS = ("id", "note_id", "doc_id", "document_id", "id_doc", "id_document", "identifiant")
+ENTITY_COLUMNS = {"document_id", "start", "end", "label"}, {"note_id", "offset", "lexical_variant"}
+"""Columns of tables of entities, which have no notes in them: ours, and OMOP's NOTE_NLP."""
 
 
 class InputError(CarabinError):
@@ -52,9 +52,9 @@ class ReadOptions:
     """How inputs are read."""
 
     text_column: str | None = None
-    """Column or JSON field of the text; None looks for `text`, `note_text`, `texte`."""
+    """Column or JSON field of the text; None looks for the `TEXT_COLUMNS`."""
     id_column: str | None = None
-    """Column or JSON field of the id; None looks for `id`, `note_id`, `doc_id`, `document_id`."""
+    """Column or JSON field of the id; None looks for the `ID_COLUMNS`."""
     encoding: str = "utf-8"
     """Of text, BRAT and CSV files, and of standard input: `cp1252` for what older Windows software writes."""
     max_characters: int = 10_000_000
@@ -67,6 +67,9 @@ class ReadOptions:
     """UIMA type of the entities; None looks for DKPro's NamedEntity, then INCEpTION's EntiteAnonymisation."""
     cas_label: str | None = None
     """Feature of that type which holds the label; None looks for `value`, `label`, `Categorie`, …"""
+
+    other_columns: tuple[str, ...] = ()
+    """Columns of tables to carry along as the document's attributes; a JSON record carries all its fields."""
 
     def __post_init__(self) -> None:
         try:

@@ -19,16 +19,32 @@ def find_columns(path: Path, columns: Sequence[str], options: ReadOptions) -> tu
         InputError: there is no such column; the message lists those there are. Or the rows are entities, not notes.
     """
     folded = {name.lower(): name for name in reversed(columns)}
-    text = options.text_column or next((folded[name] for name in TEXT_COLUMNS if name in folded), None)
-    identifier = options.id_column or next((folded[name] for name in ID_COLUMNS if name in folded), None)
+
+    def found(named: str | None, usual: Sequence[str]) -> str | None:
+        if named is not None:
+            return named if named in columns else folded.get(named.lower(), named)
+        return next((folded[name] for name in usual if name in folded), None)
+
+    text, identifier = found(options.text_column, TEXT_COLUMNS), found(options.id_column, ID_COLUMNS)
     listed = ", ".join(repr(name[:40]) for name in columns[:30])
-    if ENTITY_COLUMNS <= set(columns) and options.text_column is None:
+    if any(marks <= set(folded) for marks in ENTITY_COLUMNS) and options.text_column is None:
         raise InputError(f"{path}: is a table of entities, whose texts are pieces of notes; give the notes themselves")
     if text is None or text not in columns:
         raise InputError(f"{path}: no column '{text or 'text'}'; name one of {listed} with --text-column")
     if identifier is not None and identifier not in columns:
         raise InputError(f"{path}: no column '{identifier}'; name one of {listed} with --id-column")
     return identifier, text
+
+
+def find_other_columns(path: Path, columns: Sequence[str], options: ReadOptions) -> dict[str, str]:
+    """Return the name asked for -> the column of each of `other_columns`. Raises InputError: there is none."""
+    folded = {name.lower(): name for name in reversed(columns)}
+    found = {name: name if name in columns else folded.get(name.lower(), "") for name in options.other_columns}
+    for name in found:
+        if not found[name]:
+            listed = ", ".join(repr(column[:40]) for column in columns[:30])
+            raise InputError(f"{path}: no column '{name}' to carry along; there are {listed}")
+    return found
 
 
 def entity_rows(documents: Sequence[Document], provenance: Provenance) -> Iterator[dict[str, Any]]:

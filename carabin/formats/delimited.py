@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -20,7 +20,7 @@ from carabin.formats.base import (
     Writer,
     printable,
 )
-from carabin.formats.columns import COLUMNS, entity_rows, find_columns
+from carabin.formats.columns import COLUMNS, entity_rows, find_columns, find_other_columns
 from carabin.formats.json_lines import concatenate
 from carabin.formats.loading import bounded_lines, make_document
 
@@ -34,12 +34,15 @@ class DelimitedReader:
 
     def check(self, source: Source, options: ReadOptions, entities: bool) -> None:
         """Raise InputError if there is no header with the columns asked for."""
-        find_columns(source.path, _header(source.path, options), options)
+        header = _header(source.path, options)
+        find_columns(source.path, header, options)
+        find_other_columns(source.path, header, options)
 
     def read(self, source: Source, options: ReadOptions, entities: bool) -> Iterator[Item]:
         """Yield one item a row."""
         path = source.path
         id_column, text_column = find_columns(path, _header(path, options), options)
+        others = find_other_columns(path, _header(path, options), options)
         csv.field_size_limit(options.max_characters + 1)
         with open_binary(path) as file:
             lines = _Remembered(_decoded_lines(file, options))
@@ -61,7 +64,7 @@ class DelimitedReader:
                     yield BadDocument(where, _cause(error, options), identifier)
                     continue
                 if row:
-                    yield _item(row, columns, id_column, text_column, where, options)
+                    yield _item(row, columns, id_column, text_column, others, where, options)
 
 
 class EntityCsvWriter(Writer):
@@ -103,7 +106,13 @@ def _delimiter(header: str) -> str:
 
 
 def _item(
-    row: list[str], columns: list[str], id_column: str | None, text_column: str, where: str, options: ReadOptions
+    row: list[str],
+    columns: list[str],
+    id_column: str | None,
+    text_column: str,
+    others: Mapping[str, str],
+    where: str,
+    options: ReadOptions,
 ) -> Item:
     if len(row) != len(columns):
         cause = f"{len(row)} fields where the header has {len(columns)}; unquoted delimiter?"
@@ -113,10 +122,12 @@ def _item(
         return BadDocument(where, cause, printable(row[place])[:200] if sure else None)
     values = dict(zip(columns, row, strict=True))
     identifier = where if id_column is None else values[id_column]
-    if any("\udc80" <= character <= "\udcff" for character in identifier + values[text_column]):
+    carried = {name: values[column] for name, column in others.items()}
+    read = "".join((identifier, values[text_column], *carried.values()))
+    if any("\udc80" <= character <= "\udcff" for character in read):
         cause = f"not {options.encoding}; convert it, or say --encoding cp1252"
         return BadDocument(where, cause, printable(identifier)[:200])
-    return make_document(identifier, values[text_column], where, options)
+    return make_document(identifier, values[text_column], where, options, carried)
 
 
 class _Remembered:

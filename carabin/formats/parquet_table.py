@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from carabin.formats.base import (
     Writer,
     printable,
 )
-from carabin.formats.columns import COLUMNS, entity_rows, find_columns
+from carabin.formats.columns import COLUMNS, entity_rows, find_columns, find_other_columns
 from carabin.formats.loading import make_document
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class ParquetReader:
         """Raise InputError if it is not Parquet, or has not the columns asked for."""
         names = _open(source.path).schema_arrow.names
         find_columns(source.path, names, options)
+        find_other_columns(source.path, names, options)
         if entities and _GOLD not in names:
             raise InputError(
                 f"{source.path}: no column '{_GOLD}' (a list of start, end, label): no gold to compare with"
@@ -52,14 +54,19 @@ class ParquetReader:
         try:
             table = _open(path)
             found = find_columns(path, table.schema_arrow.names, options)
-            columns = [name for name in (*found, _GOLD if entities else None) if name is not None]
+            others = find_other_columns(path, table.schema_arrow.names, options)
+            wanted = (*found, *others.values(), _GOLD if entities else None)
+            columns = list(dict.fromkeys(name for name in wanted if name is not None))
             for batch in table.iter_batches(batch_size=_READ_ROWS, columns=columns, use_threads=False):
                 values = [_values(batch.column(name)) if name else [None] * len(batch) for name in found]
                 gold = batch.column(_GOLD).to_pylist() if entities else [()] * len(batch)
-                for name, text, records in zip(*values, gold, strict=True):
+                carried = zip(*(batch.column(name).to_pylist() for name in others.values()), strict=True)
+                rest = carried if others else [()] * len(batch)
+                for name, text, records, more in zip(*values, gold, rest, strict=True):
                     where = f"{path}:row {number}"
                     number += 1
-                    yield _item(name, text, records or (), where, options)
+                    attributes = dict(zip(others, map(_plain, more), strict=True))
+                    yield _item(name, text, records or (), where, options, attributes)
         except (pyarrow.ArrowException, OSError) as error:
             yield BadDocument(f"{path}:row {number}", f"{type(error).__name__}: damaged Parquet; what follows is lost")
 
@@ -161,10 +168,23 @@ def _values(column: pyarrow.Array) -> Iterator[object]:
         yield value.as_py()
 
 
-def _item(name: object, value: object, records: object, where: str, options: ReadOptions) -> Item:
+def _plain(value: object) -> object:
+    """Return a value as JSON can hold it."""
+    value = _whole(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _whole(value: object) -> object:
+    # pandas makes floats of whole numbers as soon as one is missing, databases make decimals.
+    return int(value) if isinstance(value, float | Decimal) and value == value // 1 else value
+
+
+def _item(
+    name: object, value: object, records: object, where: str, options: ReadOptions, attributes: Mapping[str, object]
+) -> Item:
     if isinstance(name, bytes):
         name = name.decode("utf-8", "backslashreplace")
-    identifier = where if name is None else str(name)
+    identifier = where if name is None else str(_whole(name))
     if isinstance(value, bytes):
         if len(value) > options.max_bytes:
             return BadDocument(where, f"over {options.max_bytes:,} bytes; split it", printable(identifier)[:200])
@@ -173,7 +193,7 @@ def _item(name: object, value: object, records: object, where: str, options: Rea
             value = value.decode()
         except UnicodeDecodeError as error:
             return BadDocument(where, f"not utf-8 (byte {error.start})", printable(identifier)[:200])
-    return make_document(identifier, value, where, options, entities=records)
+    return make_document(identifier, value, where, options, attributes, records)
 
 
 FORMAT = Format("parquet", (".parquet",), ParquetReader(), EntityParquetWriter, gold=True)

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from carabin.formats.base import STDIN, BadDocument, Item, Provenance, ReadOptions, Writer
 from carabin.formats.json_lines import concatenate, json_line, write_json_lines
 from carabin.formats.reading import find_sources, read_inputs
-from carabin.jobs.journal import COUNTS, Journal
+from carabin.jobs.journal import COUNTS, Journal, recorded_plan
 from carabin.jobs.parts import Part, cut_parts
 
 PART_DOCUMENTS = 512
@@ -123,6 +123,15 @@ class Job:
             "part": [self.part_documents, self.part_characters],
             "date": self.provenance.date,
         }
+
+
+def kept_engine(engine: str | None, resume: bool, out: Path | None) -> str | None:
+    """Return the engine asked for; a resumed run keeps the one it began with, whichever is the fastest today."""
+    from carabin.engines.engine_choice import AUTO
+
+    if engine == AUTO and resume and out is not None:
+        return recorded_plan(out).get("engine") or AUTO
+    return engine
 
 
 def file_signature(name: str | None) -> list[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -27,7 +27,7 @@ from carabin.formats.base import (
 )
 from carabin.formats.reading import check_inputs, holds_one_document, read_inputs
 from carabin.formats.writing import check_places, output_writer
-from carabin.jobs.job import PART_DOCUMENTS, Job, Report
+from carabin.jobs.job import PART_DOCUMENTS, Job, Report, kept_engine
 from carabin.jobs.parts import PartMaker
 from carabin.pseudonyms.detection import Detector, StudentError
 from carabin.pseudonyms.keys import KeyFileError, Secret
@@ -57,7 +57,8 @@ class PseudonymOptions:
     drop_entities: bool = False
     """Leave out the entities that the inputs hold."""
     to: str | None = None
-    fp32: bool = False
+    engine: str | None = None
+    """`int8`, `fp32`, `openvino` or `auto`; None takes INT8 where the student was published with it, else fp32."""
     threads: int | None = None
     resume: bool = False
     errors: Path | None = None
@@ -103,7 +104,7 @@ def pseudonymise_files(
         KeyFileError, MappingError: the key or passphrase does not do.
         JournalError: the run to resume is not this one.
     """
-    options = options or PseudonymOptions()
+    options = _carrying_fields(options or PseudonymOptions())
     names = [str(name) for name in inputs]
     entities = not options.drop_entities and carry_entities(names, options.reading)
     form = _form(names, out, options)
@@ -114,7 +115,7 @@ def pseudonymise_files(
     if options.mapping is not None:
         lock = Lock(secret, options.passphrase)
         form = SealedWriter(form, MappingWriter(lock), options.mapping)
-    detector = load_detector(model, options)
+    detector = load_detector(model, replace(options, engine=kept_engine(options.engine, options.resume, out)))
     maker = PartMaker(Pseudonymiser(detector, secret, options.policy), form.refuses)
 
     def make_part(items: Sequence[Item]) -> PseudonymisedPart:
@@ -125,6 +126,7 @@ def pseudonymise_files(
         "key": secret.fingerprint(),
         "policy": {**asdict(options.policy), "keep_fields": list(options.policy.keep_fields)},
         "mapping": options.mapping is not None,
+        "engine": detector.annotator.engine_name if detector.annotator else None,
         "threads": options.threads or os.cpu_count(),
         "output": type(form.form if isinstance(form, SealedWriter) else form).__name__,
     }
@@ -135,6 +137,13 @@ def pseudonymise_files(
     if out is None or errors_path is None:
         return job.to_stream(names, stream, errors_path, on_progress, on_error)
     return job.to_output(names, out, errors_path, on_progress)
+
+
+def _carrying_fields(options: PseudonymOptions) -> PseudonymOptions:
+    """Return the options with the fields that the policy needs read from tables too."""
+    policy = options.policy
+    fields = dict.fromkeys((*([policy.patient_field] if policy.patient_field else []), *policy.keep_fields))
+    return replace(options, reading=replace(options.reading, other_columns=tuple(fields)))
 
 
 def leaks_of_files(
@@ -165,7 +174,7 @@ def load_detector(model: Path | str | None, options: PseudonymOptions) -> Detect
     from carabin.student_folder import find_student
 
     folder = find_student(model if model is not None else shipped_student())
-    return Detector(Annotator.load(folder, quantized=False if options.fp32 else None, threads=options.threads))
+    return Detector(Annotator.load(folder, threads=options.threads, engine=options.engine))
 
 
 def shipped_student() -> str:

@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import typer.main
 
 from carabin import __version__
 from carabin.cli import app
-from carabin.commands.annotate import read_thresholds
+from carabin.commands.options import read_thresholds
 from carabin.commands.terminal import Progress
 from carabin.formats import InputError
 from carabin.formats.registry import WRITABLE
@@ -102,7 +103,6 @@ def test_version():
         (["annotate", "-", "--threads", "0"], 2, "threads"),
         (["annotate", "-", "--colour"], 2, "--colour"),
         (["anotate", "-"], 2, "anotate"),
-        ([], 2, "Missing command"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_an_exit_code(arguments, code, cause, tmp_path):
@@ -161,7 +161,36 @@ def test_interrupted_by_hand_says_how_to_go_on(student, tmp_path):
         "def stop(*arguments, **options): raise KeyboardInterrupt\n"
         "annotate.annotate_files = stop\n" + OFFLINE
     )
-    assert "--resume" in one_line(run("annotate", "-", data=b"x\n", code=code), 130)
+    assert "--resume" in one_line(run("annotate", "-", "-o", tmp_path / "o.jsonl", data=b"x\n", code=code), 130)
+    # Standard output cannot be taken up again.
+    assert "--resume" not in one_line(run("annotate", "-", data=b"x\n", code=code), 130)
+    code = code.replace("KeyboardInterrupt", "OSError(28, 'No space left on device')")
+    message = one_line(run("annotate", "-", "-o", tmp_path / "o.jsonl", data=b"x\n", code=code), 1)
+    assert "o.jsonl: No space left" in message
+    assert "--resume" in message
+
+
+def test_the_command_alone_prints_its_help():
+    result = run()
+    assert result.returncode == 2
+    assert b"annotate" in result.stdout
+    assert result.stderr == b""
+
+
+def test_every_command_calls_a_shared_option_the_same():
+    """Two commands with one option under two names or two explanations are two programs to learn."""
+    commands = typer.main.get_command(app).commands
+    told = {}
+    for name, command in commands.items():
+        for option in command.params:
+            if option.name in {"model", "engine", "threads", "threshold", "text_column", "id_column", "encoding"}:
+                told.setdefault(option.name, {}).setdefault((tuple(option.opts), option.help), []).append(name)
+    # bench measures several at once.
+    several = {"engine", "threads"}
+    for option, ways in told.items():
+        others = [names for names in ways.values() if not (option in several and names == ["bench"])]
+        assert len(others) == 1, (option, others)
+    assert "organisation/name@revision" in next(iter(told["model"]))[1]
 
 
 def test_importing_carabin_loads_nothing_heavy():
