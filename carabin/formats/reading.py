@@ -71,11 +71,19 @@ def find_sources(name: Name, options: ReadOptions) -> tuple[Format, list[Source]
     if path.is_dir():
         return _folder(path, forced)
     if not path.is_file():
+        if path.exists():
+            raise InputError(
+                f"{path}: is a pipe or device, which is read only once; give it as standard input: - < {path}"
+            )
         raise InputError(f"{path}: no such file or folder")
     form = forced or _format_of(path)
     if form is None:
         known = ", ".join(sorted({suffix for form in READABLE.values() for suffix in form.suffixes}))
-        raise InputError(f"{path}: reads {known} (text forms also .gz, .xz), folders of them, or - (stdin)")
+        kind = f"'{file_suffix(path)}' files are" if file_suffix(path) else "a file without a suffix is"
+        raise InputError(
+            f"{path}: {kind} not read, but {known} (text forms also .gz, .xz), folders of them, and - (stdin); say "
+            "--from if it is one of these under another name"
+        )
     return form, [Source(path, _stem(path.name), path.parent)]
 
 
@@ -104,11 +112,7 @@ def _format_of(path: Path) -> Format | None:
 
 def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
     suffixes = {suffix for form in READABLE.values() for suffix in form.suffixes}
-    # os.walk tells files from folders without asking the disk about each: there may be a million.
-    names = (
-        Path(base, name) for base, _, there in os.walk(folder) for name in there if not name.endswith(BESIDE_OUTPUTS)
-    )
-    files = sorted(path for path in names if file_suffix(path) in suffixes)
+    files = sorted(path for path in _walk(folder) if file_suffix(path) in suffixes)
     if not files:
         raise InputError(f"{folder}: no file in this folder that can be read ({', '.join(sorted(suffixes))})")
     form = forced or _format_of_folder(folder, files)
@@ -121,6 +125,26 @@ def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
     if not files:
         raise InputError(f"{folder}: no {' or '.join(form.suffixes)} file in this folder")
     return form, [Source(path, _stem(path.relative_to(folder).as_posix()), folder) for path in files]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those below it, links to folders followed, each folder once.
+
+    Raises:
+        InputError: a folder cannot be listed; its notes would be lost without a word.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: {error.strerror}; let it be read, or give the other folders") from None
+
+    met = set()
+    # os.walk tells files from folders without asking the disk about each: there may be a million.
+    for base, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if (real := os.path.realpath(base)) in met:
+            folders.clear()
+            continue
+        met.add(real)
+        yield from (Path(base, name) for name in names if not name.endswith(BESIDE_OUTPUTS))
 
 
 def _format_of_folder(folder: Path, files: Sequence[Path]) -> Format:

@@ -52,6 +52,9 @@ def check_places(
             )
         if path.is_dir() and not may_be_folder:
             raise OutputError(f"{path}: is a folder; name a file in it")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # Renaming the output to its place would put a file where /dev/null was.
+            raise OutputError(f"{path}: is a device or a pipe; leave it out and redirect standard output there")
         if path.is_file() and may_be_folder:
             raise OutputError(f"{path}: is a file, where a folder is to be written; name another")
         taken.add(path.resolve())

@@ -83,9 +83,13 @@ def _pairs(text: str) -> Iterator[Span]:
 
 def split_name(text: str, start: int, end: int) -> Iterator[Span]:
     """Yield the first and family names of a full name, in whichever order it has them."""
-    words = []
+    words: list[tuple[str, int, int]] = []
     for word in _words(text, start, end):
-        not_a_name = folded(word[0]) in _NOT_NAMES and folded(word[0]) not in PARTICLES
+        if not words and word[0] == "M" and word[2] < end:
+            # "M." before a name is a title; as an initial it would be replaced with the first name.
+            continue
+        initial = len(word[0]) == 1 and text[word[1] : word[2]].endswith(".")
+        not_a_name = not initial and folded(word[0]) in _NOT_NAMES and folded(word[0]) not in PARTICLES
         if not_a_name or text[word[2] : word[2] + 1] in ("°", "º"):
             break
         words.append(word)
