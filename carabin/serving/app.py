@@ -111,6 +111,9 @@ def _add_service(app: FastAPI, guards: list[Any]) -> None:
     app.get("/health", operation_id="health", summary="As /health/ready")(_ready)
     app.get("/health/ready", operation_id="ready", summary="The student is loaded and has answered once")(_ready)
     app.get("/health/live", operation_id="live", summary="The process answers")(_live)
+    for address, answer in (("/health", _ready), ("/health/ready", _ready), ("/health/live", _live)):
+        # Load balancers ask without wanting the body.
+        app.head(address, include_in_schema=False)(answer)
     app.get("/openapi.json", include_in_schema=False)(_describe_service)
 
 
