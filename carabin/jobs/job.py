@@ -118,7 +118,8 @@ class Job:
             **self.plan,
             "form": type(self.form).__name__,
             "writing": [asdict(self.form.options), file_signature(self.form.options.typesystem)],
-            "reading": asdict(self.reading),
+            # JSON has no tuples: a plan is compared with what was read back of it.
+            "reading": {**asdict(self.reading), "other_columns": list(self.reading.other_columns)},
             "inputs": [input_signature(name, self.reading) for name in names],
             "part": [self.part_documents, self.part_characters],
             "date": self.provenance.date,

@@ -44,7 +44,7 @@ class KnowingStudent:
     """Finds what it was shown, whatever the text; breaks on what it is told to."""
 
     labels = LABELS
-    model_id, model_version = "knowing", "1"
+    model_id, model_version, engine_name = "knowing", "1", "int8"
 
     def __init__(self, documents=(), breaks_on=None):
         self.known = {document.text: document.entities for document in documents}
