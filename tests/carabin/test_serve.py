@@ -322,6 +322,8 @@ def test_who_answers_is_told(client, annotator):
     assert (told["id"], told["version"]) == (annotator.model_id, annotator.model_version)
     assert told["limits"]["characters"] == 300_000
     assert client.get("/health/live").status_code == client.get("/health/ready").status_code == 200
+    # Load balancers ask with HEAD; a 405 takes the service out of their list.
+    assert client.head("/health").status_code == client.head("/health/ready").status_code == 200
 
 
 def test_health_says_when_the_service_is_closing(annotator):
