@@ -13,6 +13,7 @@ export CARABIN_DATA
 endif
 # Nothing here may call the Hub unless the profile says so, and nobody counts our downloads.
 export HF_HUB_DISABLE_TELEMETRY := 1
+export ORT_DISABLE_TELEMETRY := 1
 export HF_UPDATE_DOWNLOAD_COUNTS := 0
 export TOKENIZERS_PARALLELISM := true
 

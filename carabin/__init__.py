@@ -4,11 +4,16 @@
 >>> Annotator.load("bert-small")("Douleur thoracique depuis deux heures.")
 """
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from carabin.annotator import Annotator, ModelError
     from carabin.documents import Document, DocumentError, Entity
+
+# onnxruntime since 1.29 writes an identifier of the machine to the home folder and reports every session to its maker,
+# unless it is told not to before it is first imported. A hospital's machine reports to nobody, whatever was set.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
 __all__ = ["Annotator", "Document", "DocumentError", "Entity", "ModelError"]

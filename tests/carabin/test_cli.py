@@ -283,3 +283,13 @@ def test_every_offline_command_runs_with_all_sockets_shut(student, tmp_path):
     assert result.returncode == 0, result.stderr.decode()
     assert b"Dupont" not in result.stderr
     assert len(list(tmp_path.glob("out-*.run.json"))) == len(WRITABLE)
+
+
+def test_no_run_leaves_anything_at_home(student, tmp_path):
+    """onnxruntime's telemetry keeps an identifier and a queue there; nothing of the kind may begin."""
+    home = tmp_path / "home"
+    home.mkdir()
+    homes = {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home), "XDG_CACHE_HOME": str(home)}
+    result = run("annotate", "-", "--model", student, data=SECRET.encode(), ORT_DISABLE_TELEMETRY="0", **homes)
+    assert result.returncode == 0, result.stderr
+    assert [path for path in home.rglob("*") if path.is_file()] == []
