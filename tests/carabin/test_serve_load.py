@@ -125,13 +125,14 @@ def test_nobody_works_for_a_client_that_hung_up(annotator, gate):
 
 # The command itself, with an engine that takes its time.
 SLOW = """
-import sys, time
-from carabin import annotator, cli
-words = annotator.Annotator.word_probabilities
-def slowly(self, texts):
+import time
+from carabin import cli
+from carabin.engines.engine import OnnxEngine
+score = OnnxEngine.__call__
+def slowly(self, *batch):
     time.sleep(0.4)
-    return words(self, texts)
-annotator.Annotator.word_probabilities = slowly
+    return score(self, *batch)
+OnnxEngine.__call__ = slowly
 cli.main()
 """
 
