@@ -286,7 +286,7 @@ def test_every_offline_command_runs_with_all_sockets_shut(student, tmp_path):
 
 
 def test_no_run_leaves_anything_at_home(student, tmp_path):
-    """onnxruntime's telemetry keeps an identifier and a queue there; nothing of the kind may begin."""
+    """An identifier and a queue of onnxruntime's telemetry would begin there."""
     home = tmp_path / "home"
     home.mkdir()
     homes = {"HOME": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home), "XDG_CACHE_HOME": str(home)}
