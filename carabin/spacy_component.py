@@ -16,6 +16,7 @@ two that meet in a token, or with an entity that was there before, the surer or 
 """
 # No `from __future__ import annotations` here: spaCy and EDS-NLP read the factory's annotations as types.
 
+import multiprocessing
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,6 +99,10 @@ class CarabinNer(Pipe):
     def annotator(self) -> Annotator:
         """The student, loaded once a process. Raises ModelError: it cannot be run."""
         if self._loaded is None or self._loaded[0] != os.getpid():
+            if multiprocessing.parent_process() is not None:
+                # A fork leaves the tokenizer's threads behind, and it would wait for them for ever where the
+                # environment asks for threads.
+                os.environ["TOKENIZERS_PARALLELISM"] = "false"
             from carabin.annotate import check_thresholds
 
             annotator = Annotator.load(self.student, threads=self.settings.threads, engine=self.settings.engine)

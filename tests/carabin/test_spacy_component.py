@@ -148,10 +148,12 @@ def test_one_bad_document_goes_to_the_error_handler_and_the_others_go_on(student
 
 
 @pytest.mark.slow
-def test_processes_that_are_forked_load_their_own_student(student):
-    # A session's threads do not follow a fork: a child that used its parent's would wait for ever.
+def test_processes_that_are_forked_load_their_own_student(student, monkeypatch):
+    # Threads do not follow a fork: a child that used its parent's, of the session or of the tokenizer, would wait for
+    # ever. Where this variable is set, the tokenizer does not look after that by itself.
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
     nlp = pipeline(student)
-    assert surfaces(nlp(NOTE).ents) == FOUND
+    assert surfaces([doc.ents for doc in nlp.pipe([NOTE] * 64)][0]) == FOUND
     docs = list(nlp.pipe([NOTE] * 6, n_process=2, batch_size=2))
     assert [surfaces(doc.ents) for doc in docs] == [FOUND] * 6
 
