@@ -1,13 +1,12 @@
 """A student small enough for a test: each token's tag is looked up by its id, so a test decides what is found."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from carabin.tokens.tagging import bio_tags
 
@@ -24,26 +23,28 @@ FOUND = {"fièvre": "B-DISO", "aiguë": "I-DISO", "dyspnée": "B-DISO", "paracé
 
 
 def make_tokenizer() -> Tokenizer:
-    """Return a WordPiece tokenizer that keeps accents and case; each call the same ids, in a tokenizer of its own."""
-    return Tokenizer.from_str(_trained())
+    """Return a WordPiece tokenizer that keeps accents and case: the words of SENTENCES whole, others by their letters.
 
-
-@cache
-def _trained() -> str:
-    # The trainer numbers its pieces in the order of a hash map: trained twice, the ids would differ.
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=SPECIALS, show_progress=False, min_frequency=1)
-    tokenizer.train_from_iterator(SENTENCES * 3, trainer)
-    frame = [("[CLS]", tokenizer.token_to_id("[CLS]")), ("[SEP]", tokenizer.token_to_id("[SEP]"))]
+    It is not trained: the trainer numbers its pieces in the order of a hash map, and a random model would answer
+    otherwise in every process.
+    """
+    normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    splitter = pre_tokenizers.BertPreTokenizer()
+    words = {word for sentence in SENTENCES for word, _ in splitter.pre_tokenize_str(sentence)}
+    letters = set().union(*words)
+    pieces = [*SPECIALS, *sorted(words | letters | {f"##{letter}" for letter in letters})]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
+    tokenizer.add_special_tokens(SPECIALS)
+    frame = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=frame)
-    return tokenizer.to_str()
+    return tokenizer
 
 
 def token_logits(tokenizer: Tokenizer, random: bool) -> np.ndarray:
     """Return the logits of each token id: those of FOUND, else outside; or random ones for lively output."""
-    generator = np.random.default_rng(7)
+    generator = np.random.default_rng(1)
     table = generator.normal(size=(tokenizer.get_vocab_size(), len(TAGS))).astype(np.float32)
     if not random:
         table *= 0.01
