@@ -27,7 +27,7 @@ from carabin.formats.base import (
 )
 from carabin.formats.reading import check_inputs, holds_one_document
 from carabin.formats.writing import check_places, output_writer
-from carabin.jobs.job import PART_DOCUMENTS, Job, Report, kept_engine
+from carabin.jobs.job import PART_DOCUMENTS, Job, Report, errors_place, kept_engine
 from carabin.jobs.parts import Part, PartMaker, Transform
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def annotate_files(
     form = output_writer(out, options.to, options.writing, one_document)
     if out is None and options.resume:
         raise OutputError("--resume needs an output file (-o): standard output cannot be taken up again")
-    errors_path = options.errors or (out and out.with_name(out.name + ".errors.jsonl"))
+    errors_path = errors_place(out, options.errors)
     check_places(names, out, errors_path, form, options.reading)
     from carabin.annotator import Annotator
     from carabin.student_folder import find_student
@@ -109,9 +109,7 @@ def annotate_files(
         options.resume,
         part_documents=PART_DOCUMENTS,
     )
-    if out is None or errors_path is None:
-        return job.to_stream(names, stream, errors_path, on_progress, on_error)
-    return job.to_output(names, out, errors_path, on_progress)
+    return job.run(names, out, errors_path, stream, on_progress, on_error)
 
 
 def check_thresholds(thresholds: Mapping[str, float], labels: Sequence[str]) -> None:

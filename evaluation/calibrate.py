@@ -30,11 +30,12 @@ from carabin.scoring.bootstrap import bootstrap_difference
 from carabin.scoring.ner_tally import EXACT, NerTally
 from carabin.tokens.tagging import decode_spans
 from evaluation import calibration_fit as fit
+from evaluation.sources import hash_sources
 from zoo.corpora import read_documents
 from zoo.errors import one_line_errors
-from zoo.registry import REPOSITORY, Registry
+from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
-from zoo.runs import RECORD, RunError, hash_file, read_json, run_step, write_json
+from zoo.runs import RECORD, RunError, read_json, run_step, write_json
 
 FOLDER = "calibration"
 TEST = "test.json"
@@ -43,11 +44,6 @@ METHOD = {
     "temperature": "least log loss of entity scores against exact correctness, on dev",
     "thresholds": "largest exact F1 of the label, on dev, at that temperature; of equal ones the lowest",
 }
-SOURCES = (
-    *(f"evaluation/{name}.py" for name in ("calibrate", "calibration_fit")),
-    *(f"carabin/scoring/{name}.py" for name in ("ner_scores", "ner_tally", "bootstrap", "reliability")),
-    "carabin/tokens/tagging.py",
-)
 
 Read = Callable[[CorpusUse], Iterable[Document]]
 Watch = Callable[[Iterable[Document], str, int | None], Iterable[Document]]
@@ -76,7 +72,7 @@ def calibrate(run: Path, plan: dict[str, Any], read: Read, watch: Watch) -> bool
     inputs = {
         "export": files, "seed": seed, "method": METHOD,
         "corpora": [entry for entry in plan["corpora"] if entry["role"] in ("dev", "test")],
-        "sources": {name: hash_file(REPOSITORY / name) for name in SOURCES},
+        "sources": hash_sources("calibrate", "calibration_fit"),
     }  # fmt: skip
 
     def work(folder: Path) -> None:

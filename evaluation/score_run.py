@@ -18,9 +18,10 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from evaluation.sources import hash_sources
 from zoo.checkpoints import weight_files
 from zoo.errors import one_line_errors
-from zoo.registry import REPOSITORY, Registry
+from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import RunError, fingerprint, hash_file, read_json, write_json
 
@@ -29,12 +30,6 @@ NOISES = ("typo:0.1", "abbreviate:1.0")
 ROLES = ("teacher", "student", "twin", "onnx", "int8")
 NOISED_ROLES = ("student", "twin")
 """Noise sets the student beside its twin; the exported files answer as the student does (`export.parity`)."""
-SOURCES = (
-    *(f"evaluation/{name}.py" for name in ("score_run", "score_ner", "ner_report")),
-    *(f"carabin/scoring/{name}.py" for name in ("ner_scores", "ner_tally", "bootstrap", "reliability")),
-    "carabin/tokens/tagging.py",
-)
-"""Files of the repository on which a score depends: changed, they make it stale."""
 
 
 def find_model(run: Path, role: str) -> tuple[Path | None, str]:
@@ -61,7 +56,7 @@ def score_role(run: Path, role: str, plan: dict[str, Any], registry: Registry, c
     uses = [CorpusUse(**use) for use in plan["profile"]["test"]]
     noises = NOISES if role in NOISED_ROLES else ()
     tested = [entry for entry in plan["corpora"] if entry["role"] == "test"]
-    sources = {name: hash_file(REPOSITORY / name) for name in SOURCES}
+    sources = hash_sources("score_run", "score_ner", "ner_report")
     key = fingerprint({"weights": hash_file(weights), "test": tested, "noises": noises, "sources": sources})
     if out.is_file() and read_json(out).get("inputs_sha256") == key:
         return "found done"

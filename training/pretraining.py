@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertForMaskedLM, PreTrainedTokenizerFast
 
-from training.batches import plan_batches
+from carabin.documents import Document
+from training.batches import Visit, plan_batches
 from training.encoders import bert_config
 from training.flops import matmul_peak, training_flops
 from training.masked_language import MaskedBatcher, MaskedObjective
@@ -31,6 +32,7 @@ from training.word_vectors import token_vectors
 from zoo.corpora import read_documents, revision_of
 from zoo.energy import measure_energy
 from zoo.registry import Encoder, Registry
+from zoo.registry.recipes import CorpusUse, Training
 from zoo.runs import fingerprint, read_json, run_step, write_json
 
 CALIBRATION_STEPS = 8
@@ -110,16 +112,19 @@ class _Pretraining:
     def _read(self, into: Path) -> None:
         """Write tokenizer and rows of token ids; `text.json`, last, says what was read and what was left out."""
         encoder = self.encoder
-        held_out = chain.from_iterable(self._documents(encoder.held_out))
-        filtered = OpenText(document.text for document in held_out)
-        kept = list(filtered.read(chain.from_iterable(self._documents(encoder.corpora))))
+        filtered = OpenText(document.text for document in self._documents(encoder.held_out))
+        kept = list(filtered.read(self._documents(encoder.corpora)))
         learned = train_tokenizer(chain.from_iterable(kept), encoder.tokenizer.vocabulary)
         wrap_tokenizer(learned, encoder.architecture.max_tokens).save_pretrained(into)
         rows = pack_rows(kept, learned, encoder.architecture.max_tokens, into)
         write_json(into / "text.json", {"text_words": dict(filtered.counts), "rows": len(rows), "tokens": rows.size})
 
-    def _documents(self, uses: tuple[Any, ...]) -> Iterator[Iterator[Any]]:
-        return (read_documents(self.registry, use, None) for use in uses)
+    def _documents(self, uses: Iterable[CorpusUse]) -> Iterator[Document]:
+        return chain.from_iterable(read_documents(self.registry, use, None) for use in uses)
+
+    def _plan(self, rows: NDArray[np.int32], training: Training) -> list[list[Visit]]:
+        lengths = np.full(len(rows), rows.shape[1])
+        return plan_batches(lengths, training.batch_tokens, training.tokens, self.encoder.seed)
 
     def _mask(
         self, model: BertForMaskedLM, rows: NDArray[np.int32], tokenizer: PreTrainedTokenizerFast, into: Path
@@ -130,8 +135,7 @@ class _Pretraining:
         training = masking.training
         if self.minutes is not None:
             training = replace(training, tokens=self._affordable(model, batcher, rows, into))
-        lengths = np.full(len(rows), rows.shape[1])
-        plan = plan_batches(lengths, training.batch_tokens, training.tokens, encoder.seed)
+        plan = self._plan(rows, training)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.bfloat16 if mixed_precision() == "bf16" else torch.float32
         peak = matmul_peak(device, dtype)
@@ -151,8 +155,7 @@ class _Pretraining:
         self.group.wait()  # until all have looked, nobody writes
         if not known:
             training = replace(masking.training, tokens=CALIBRATION_STEPS * masking.training.batch_tokens)
-            lengths = np.full(len(rows), rows.shape[1])
-            plan = plan_batches(lengths, training.batch_tokens, training.tokens, self.encoder.seed)
+            plan = self._plan(rows, training)
             state = {name: value.clone() for name, value in model.state_dict().items()}
             speed = optimise(
                 MaskedObjective(model), batcher, plan, training, into / "calibration", self.encoder.seed, "calibration"

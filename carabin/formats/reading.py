@@ -14,7 +14,8 @@ from carabin.formats.json_lines import read_lines
 from carabin.formats.registry import COMPRESSED, FORMATS, READABLE, file_suffix
 
 Name = str | Path
-BESIDE_OUTPUTS = (".run.json", ".errors.jsonl")
+ERRORS_BESIDE = ".errors.jsonl"
+BESIDE_OUTPUTS = (".run.json", ERRORS_BESIDE)
 """What a run leaves beside its output (`carabin.jobs.journal`), and a later one must not take for notes."""
 
 

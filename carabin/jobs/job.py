@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from carabin.formats.base import STDIN, BadDocument, Item, Provenance, ReadOptions, Writer
 from carabin.formats.json_lines import concatenate, json_line, write_json_lines
-from carabin.formats.reading import find_sources, read_inputs
+from carabin.formats.reading import ERRORS_BESIDE, find_sources, read_inputs
 from carabin.jobs.journal import COUNTS, Journal, recorded_plan
 from carabin.jobs.parts import Part, cut_parts
 
@@ -41,6 +41,11 @@ class Report:
     """The errors file, if one was written."""
 
 
+def errors_place(out: Path | None, asked: Path | None) -> Path | None:
+    """Return where documents set aside are listed: where it was asked for, else beside the output, if there is one."""
+    return asked or (out and out.with_name(out.name + ERRORS_BESIDE))
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run."""
@@ -57,6 +62,20 @@ class Job:
     """Read the entities that the inputs hold."""
     part_documents: int = PART_DOCUMENTS
     part_characters: int = PART_CHARACTERS
+
+    def run(
+        self,
+        names: Sequence[str],
+        out: Path | None,
+        errors_path: Path | None,
+        stream: TextIO | None,
+        on_progress: Callable[[int], None] | None,
+        on_error: Callable[[BadDocument], None] | None,
+    ) -> Report:
+        """Run into the output, or without one into the stream. Raises JournalError: not the run to resume."""
+        if out is None or errors_path is None:
+            return self.to_stream(names, stream, errors_path, on_progress, on_error)
+        return self.to_output(names, out, errors_path, on_progress)
 
     def to_output(
         self, names: Sequence[str], out: Path, errors_path: Path, on_progress: Callable[[int], None] | None

@@ -27,7 +27,7 @@ from carabin.formats.base import (
 )
 from carabin.formats.reading import check_inputs, holds_one_document, read_inputs
 from carabin.formats.writing import check_places, output_writer
-from carabin.jobs.job import PART_DOCUMENTS, Job, Report, kept_engine
+from carabin.jobs.job import PART_DOCUMENTS, Job, Report, errors_place, kept_engine
 from carabin.jobs.parts import PartMaker
 from carabin.pseudonyms.detection import Detector, StudentError
 from carabin.pseudonyms.keys import KeyFileError, Secret
@@ -108,7 +108,7 @@ def pseudonymise_files(
     names = [str(name) for name in inputs]
     entities = not options.drop_entities and carry_entities(names, options.reading)
     form = _form(names, out, options)
-    errors_path = options.errors or (out and out.with_name(out.name + ".errors.jsonl"))
+    errors_path = errors_place(out, options.errors)
     check_places(names, out, errors_path, form, options.reading)
     _check_mapping_place(names, out, errors_path, options.mapping)
     secret = options.key or Secret.random()
@@ -134,9 +134,7 @@ def pseudonymise_files(
         partial(map, make_part), form, _provenance(detector), plan, options.reading, options.resume, entities,
         part_documents=PART_DOCUMENTS,
     )  # fmt: skip
-    if out is None or errors_path is None:
-        return job.to_stream(names, stream, errors_path, on_progress, on_error)
-    return job.to_output(names, out, errors_path, on_progress)
+    return job.run(names, out, errors_path, stream, on_progress, on_error)
 
 
 def _carrying_fields(options: PseudonymOptions) -> PseudonymOptions:
