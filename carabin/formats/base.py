@@ -72,6 +72,9 @@ class ReadOptions:
     """Columns of tables to carry along as the document's attributes; a JSON record carries all its fields."""
 
     def __post_init__(self) -> None:
+        if self.encoding.lower().replace("_", "-") == "utf-8-sig":
+            # Its codec would drop a mark at every line; the readers drop the file's own.
+            object.__setattr__(self, "encoding", "utf-8")
         try:
             plain = "a\n;".encode(self.encoding) == b"a\n;"
         except LookupError:

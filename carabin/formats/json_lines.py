@@ -54,7 +54,8 @@ def read_lines(
             kind = "jsonl" if _is_object(line) else "text"
         if kind == "text":
             stripped = line.removesuffix(b"\n").removesuffix(b"\r")
-            yield decode_text(stripped, where, str(number), options)
+            # A byte order mark inside the input is a character like others, and is counted.
+            yield decode_text(stripped, where, str(number), options, keep_mark=True)
         else:
             yield _item(line, where, options, entities)
 

@@ -40,7 +40,11 @@ def read_bytes(source: Source, options: ReadOptions, path: Path | None = None) -
 
 
 def decode_text(data: bytes, where: str, identifier: str, options: ReadOptions, keep_mark: bool = False) -> Item:
-    """Return the document these bytes hold in the encoding of the options, a byte order mark left out or kept."""
+    """Return the document these bytes hold in the encoding of the options.
+
+    A byte order mark is left out, as is right of a file that holds one document, or kept: anywhere else it is a
+    character, which the offsets of whoever reads the same bytes count.
+    """
     data = data if keep_mark else data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode(options.encoding)
