@@ -1,6 +1,7 @@
 """The command `carabin`. Errors are one line on stderr, and no text of a note is ever in them.
 
-Exit codes: 0 done; 1 not done; 2 misused; 3 done, but some documents were set aside; 130 interrupted.
+Exit codes: 0 done; 1 not done; 2 misused; 3 done, but some documents were set aside; 130 interrupted; 141 whoever read
+the output closed it before its end (`| head`), as for every program that SIGPIPE ends.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -18,7 +19,7 @@ from carabin.commands.evaluate import evaluate
 from carabin.commands.pseudonymise import pseudonymise
 from carabin.commands.pull import pull
 from carabin.commands.serve import serve
-from carabin.commands.terminal import INTERRUPTED
+from carabin.commands.terminal import INTERRUPTED, NOT_READ
 from carabin.commands.verify import verify
 from carabin.errors import CarabinError
 
@@ -59,14 +60,21 @@ app.command()(bench)
 
 def main() -> None:
     """Run the command; whatever fails becomes one line and an exit code."""
+    _print_in_any_locale()
     try:
         code = app(standalone_mode=False, prog_name="carabin")
+        if sys.stdout is not None:
+            # What fails here would else fail after our last word, as an exception that Python ignores.
+            sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         _fail(_INTERRUPTED, INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has enough. Python would complain once more while closing it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
+        _leave_unread()
+    except SystemExit as leave:
+        # Typer and rich each leave with 1 where nobody reads any more.
+        if isinstance(leave.__context__, BrokenPipeError):
+            _leave_unread()
+        raise
     except Exception as error:
         # Typer takes its errors of use from click, or since 0.29 from a copy of it: only their shape is stable.
         usage = getattr(error, "format_message", None)
@@ -97,7 +105,22 @@ def explain(error: Exception) -> str:
     return f"unexpected {type(error).__name__}{place}; please report it (no text of yours is in this line)"
 
 
-def _fail(message: str, code: int) -> None:
+def _print_in_any_locale() -> None:
+    """Let help and messages print where the terminal's encoding lacks a character of theirs."""
+    for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=errors)
+
+
+def _leave_unread() -> NoReturn:
+    """Leave without a word: Python would complain once more while it closes the pipe."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nothing, stream)
+    sys.exit(NOT_READ)
+
+
+def _fail(message: str, code: int) -> NoReturn:
     # A file may be called what a terminal obeys.
     shown = "".join(character if character.isprintable() else "?" for character in message)
     sys.stderr.write(f"carabin: {shown}\n")

@@ -67,10 +67,9 @@ def annotate(
     thresholds, calibrated = split_thresholds(threshold or ())
     options = JobOptions(to, engine, threads, thresholds, resume, errors, reading, writing, calibrated)
     shown = ErrorLines()
+    stream = utf8_stdout() if out is None else None
     with resumable(out), Progress() as progress:
-        report = annotate_files(
-            inputs, out, model, options, stream=utf8_stdout(), on_progress=progress.update, on_error=shown
-        )
+        report = annotate_files(inputs, out, model, options, stream, progress.update, shown)
     if out is not None or report.errors:
         typer.echo(summary(report, out), err=True)
     if report.errors:

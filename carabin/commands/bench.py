@@ -41,7 +41,8 @@ def bench(
 
     from carabin.bench import bench as measure
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    screen = Console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
         task = progress.add_task("measuring", total=None)
 
         def show(what: str, number: int, count: int) -> None:

@@ -137,10 +137,9 @@ def _run(inputs: list[str], out: Path | None, model: str | None, options: Pseudo
     from carabin.pseudonyms.run import pseudonymise_files
 
     shown = ErrorLines()
+    stream = utf8_stdout() if out is None else None
     with resumable(out), Progress() as progress:
-        report = pseudonymise_files(
-            inputs, out, model, options, stream=utf8_stdout(), on_progress=progress.update, on_error=shown
-        )
+        report = pseudonymise_files(inputs, out, model, options, stream, progress.update, shown)
     if out is not None or report.errors:
         typer.echo(summary(report, out, options.mapping), err=True)
     return report

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SET_ASIDE = 3
 INTERRUPTED = 130
+NOT_READ = 141
+"""What a shell says of a program that wrote to a closed pipe: 128 + SIGPIPE."""
 SHOWN_ERRORS = 20
 
 
@@ -108,8 +110,12 @@ class Progress:
 
 
 def utf8_stdout() -> Any:  # noqa: ANN401 - a text stream whose encoding can be set, which no public type says
-    """Return standard output, set to UTF-8 and plain line ends."""
+    """Return standard output, set to UTF-8 and plain line ends. Raises OutputError: it is closed."""
+    if sys.stdout is None:
+        from carabin.formats import OutputError
+
+        raise OutputError("standard output is closed; open it, or name a file to write to")
     # A Windows console or LANG=C would otherwise fail on the first accent.
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="\n")
     return sys.stdout

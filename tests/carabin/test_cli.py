@@ -146,13 +146,81 @@ def test_a_full_disk_is_one_line(student):
     assert b"Traceback" not in result.stderr
 
 
-def test_a_reader_that_has_enough_is_no_failure_to_shout_about(student):
+def gold_file(folder):
+    path = folder / "gold.jsonl"
+    record = {"id": "7", "text": SECRET, "entities": [{"start": 7, "end": 13, "label": "DISO"}]}
+    path.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    return path
+
+
+def printing_commands(folder, student):
+    """Return how each command is run that prints on standard output, whatever prints it: we, typer or rich."""
+    gold = gold_file(folder)
+    bench = ["bench", gold, "--model", student, "--engine", "fp32", "--threads", 1, "--seconds", 0.1]
+    return {
+        "annotate": ["annotate", gold, "--model", student],
+        "pseudonymise": ["pseudonymise", gold, "--rules-only"],
+        "evaluate": ["evaluate", gold, "--model", student],
+        "evaluate --json": ["evaluate", gold, "--model", student, "--json", "-"],
+        "bench": bench,
+        "bench --json": [*bench, "--json"],
+        "verify": ["verify", write_published(folder / "published")],
+        "--help": ["--help"],
+        "--version": ["--version"],
+    }
+
+
+def with_stdout(stdout, *arguments, data=b"", **environment):
+    command = [sys.executable, "-c", OFFLINE, *map(str, arguments)]
+    environment = {**os.environ, **environment}
+    return subprocess.run(
+        command, input=data, stdout=stdout, stderr=subprocess.PIPE, env=environment, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "command", ["annotate", "pseudonymise", "evaluate", "evaluate --json", "bench", "bench --json", "verify", "--help",
+                "--version"],
+)  # fmt: skip
+def test_a_reader_that_has_enough_is_no_failure(student, tmp_path, command):
+    """`| head -1` in a script that stops at failures: 1 would be a run that failed, 0 one that was read to its end."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as stdout:
+        result = with_stdout(stdout, *printing_commands(tmp_path, student)[command])
+    assert (result.returncode, result.stderr) == (141, b"")
+
+
+def test_a_reader_that_has_enough_of_a_long_run_ends_it(student):
     command = [sys.executable, "-c", OFFLINE, "annotate", "-", "--model", str(student)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.close()
-    _, stderr = process.communicate(b"fin\n" * 20_000, timeout=60)
-    assert b"Traceback" not in stderr
-    assert stderr.count(b"\n") <= 1
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        _, stderr = process.communicate(b"fin\n" * 20_000, timeout=60)
+    assert (process.returncode, stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("command", ["", "annotate", "evaluate", "pseudonymise", "bench", "serve", "pull", "verify"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
+def test_help_prints_in_any_locale(command, encoding):
+    # A character that the terminal lacks would end `--help` in a traceback.
+    result = run(*command.split(), "--help", PYTHONIOENCODING=encoding)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"Usage: carabin" in result.stdout
+    result = run(*command.split(), "--help", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_message_with_what_a_terminal_lacks_is_still_one_line():
+    assert "gone-" in one_line(run("annotate", "gone-é😀.txt", LC_ALL="C", PYTHONUTF8="0"), 1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows starts no process without standard output")
+def test_without_standard_output_nothing_is_lost_in_silence(student, tmp_path):
+    # What Python makes of `>&-`.
+    code = "import os, sys\nos.close(1)\nsys.stdout = None\n" + OFFLINE
+    assert "standard output is closed" in one_line(run("annotate", "-", "--model", student, data=b"x\n", code=code), 1)
+    result = run("annotate", "-", "--model", student, "-o", tmp_path / "o.jsonl", data=b"x\n", code=code)
+    assert result.returncode == 0
 
 
 def test_interrupted_by_hand_says_how_to_go_on(student, tmp_path):
@@ -259,9 +327,7 @@ def test_the_sockets_are_shut(use):
 
 def offline_commands(folder, student):
     """Return how each command is run that needs no network."""
-    note = folder / "notes.jsonl"
-    gold = {"id": "7", "text": SECRET, "entities": [{"start": 7, "end": 13, "label": "DISO"}]}
-    note.write_text(json.dumps(gold), encoding="utf-8")
+    note = gold_file(folder)
     outs = [[note, "--to", form, "-o", folder / f"out-{form}", "--model", student] for form in WRITABLE]
     folders = ("brat", "cas", "xmi")
     ins = [[folder / f"out-{form}", "-o", folder / f"in-{form}.jsonl", "--model", student] for form in folders]
