@@ -26,6 +26,7 @@ from carabin.commands.options import (
     split_thresholds,
 )
 from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, utf8_stdout
+from carabin.outputs import check_report_places, is_stdout, write_report
 
 if TYPE_CHECKING:
     from carabin.formats import BadDocument
@@ -80,7 +81,7 @@ def evaluate(
     from carabin.formats import ReadOptions
 
     check_choice(model, against, preannotated, threshold)
-    check_places([*gold, *(against or ()), *(preannotated or ())], (json_, errors))
+    check_report_places([*gold, *(against or ()), *(preannotated or ())], (json_, errors))
     reading = ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label)
     thresholds, calibrated = split_thresholds(threshold or ())
     options = EvaluateOptions(
@@ -117,9 +118,8 @@ class ErrorLog(ErrorLines):
     def close(self) -> None:
         """Write the file."""
         if self.path is not None:
-            from carabin.formats.json_lines import write_json_lines
-
-            write_json_lines([problem.to_dict() for problem in self.problems], self.path)
+            lines = (json.dumps(problem.to_dict(), ensure_ascii=False) + "\n" for problem in self.problems)
+            write_report(self.path, "".join(lines))
 
 
 def check_choice(
@@ -135,22 +135,6 @@ def check_choice(
         raise InputError("--model, --against and --preannotated each compare GOLD with something else: choose one")
     if threshold and (against or preannotated):
         raise InputError("--threshold is for a student's scores: leave it out beside --against and --preannotated")
-
-
-def check_places(inputs: Sequence[str], outputs: Sequence[Path | None]) -> None:
-    """Raise OutputError before anything is run if a file cannot be written, or is one of the inputs."""
-    from carabin.formats import OutputError
-
-    taken = {Path(name).resolve() for name in inputs}
-    for path in outputs:
-        if path is None or str(path) == "-":
-            continue
-        if path.resolve() in taken:
-            raise OutputError(f"{path}: is read and written at once; write to another file")
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file in it")
-        taken.add(path.resolve())
-        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def read_renames(values: Sequence[str]) -> dict[str, str]:
@@ -169,7 +153,7 @@ def read_renames(values: Sequence[str]) -> dict[str, str]:
 def write_record(record: Mapping[str, Any], path: Path | None) -> None:
     """Print the tables, or the record itself on standard output; write it to a file if one is named."""
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    if str(path) == "-":
+    if path is not None and (str(path) == "-" or is_stdout(path)):
         utf8_stdout().write(text)
         return
     from rich.console import Console
@@ -181,5 +165,5 @@ def write_record(record: Mapping[str, Any], path: Path | None) -> None:
     console = Console(file=stream, width=None if stream.isatty() else 120, highlight=False)
     print_tables(record, console)
     if path is not None:
-        path.write_text(text, encoding="utf-8")
+        write_report(path, text)
         console.print(f"wrote {path}", markup=False, soft_wrap=True)

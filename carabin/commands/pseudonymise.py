@@ -26,6 +26,7 @@ from carabin.commands.options import (
     TypeSystem,
 )
 from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, resumable, utf8_stdout
+from carabin.outputs import check_report_places, write_report
 
 if TYPE_CHECKING:
     from carabin.jobs.job import Report
@@ -126,6 +127,7 @@ def pseudonymise(
         raise InputError("--leaks and --leak-texts report on gold: name it with --gold FILE")
     if leak_texts and leaks is None:
         raise InputError("--leak-texts needs --leaks FILE: texts of notes are not shown on a terminal")
+    check_report_places([*(inputs or ()), *(gold or ())], (leaks,))
     report = _run(inputs, out, model, options) if inputs else None
     if gold:
         _report_leaks(gold, model, options, leaks, leak_texts)
@@ -164,10 +166,7 @@ def _report_leaks(
     for line in found.lines():
         typer.echo(line, err=True)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n"
-        )
+        write_report(path, json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n")
 
 
 def _passphrase(confirm: bool) -> str:

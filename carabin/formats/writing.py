@@ -9,6 +9,7 @@ from pathlib import Path
 from carabin.formats.base import STDIN, Format, OutputError, ReadOptions, WriteOptions, Writer
 from carabin.formats.reading import find_sources
 from carabin.formats.registry import FORMATS, WRITABLE
+from carabin.outputs import is_device, is_stdout
 
 
 def output_writer(out: Path | None, to: str | None, options: WriteOptions, one_document: bool = False) -> Writer:
@@ -23,6 +24,9 @@ def output_writer(out: Path | None, to: str | None, options: WriteOptions, one_d
     Raises:
         OutputError: the format is unknown, ambiguous, or not possible there.
     """
+    if out is not None and is_device(out):
+        # Renaming the output to its place would put a file where /dev/null was.
+        raise OutputError(f"{out}: is a device or a pipe; leave it out and redirect standard output there")
     form = _form(out, to)
     if out is None and form.name != "jsonl":
         raise OutputError(f"standard output carries JSONL only; write {form.name} to a file with -o")
@@ -43,8 +47,10 @@ def check_places(
     """Raise OutputError before anything is lost: the output would take the place of an input, or be read as one."""
     inputs = [Path(name).resolve() for name in names if name != STDIN]
     taken = set(inputs)
+    if out is None and errors_path is not None and is_stdout(errors_path):
+        raise OutputError(f"{errors_path}: the documents go there; write them to a file with -o, or the errors")
     for path, may_be_folder in ((out, writer.makes_folder), (errors_path, False)):
-        if path is None:
+        if path is None or is_device(path):
             continue
         if path.resolve() in taken:
             raise OutputError(
@@ -52,9 +58,6 @@ def check_places(
             )
         if path.is_dir() and not may_be_folder:
             raise OutputError(f"{path}: is a folder; name a file in it")
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            # Renaming the output to its place would put a file where /dev/null was.
-            raise OutputError(f"{path}: is a device or a pipe; leave it out and redirect standard output there")
         if path.is_file() and may_be_folder:
             raise OutputError(f"{path}: is a file, where a folder is to be written; name another")
         taken.add(path.resolve())

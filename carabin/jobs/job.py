@@ -17,6 +17,7 @@ from carabin.formats.json_lines import concatenate, json_line, write_json_lines
 from carabin.formats.reading import ERRORS_BESIDE, find_sources, read_inputs
 from carabin.jobs.journal import COUNTS, Journal, recorded_plan
 from carabin.jobs.parts import Part, cut_parts
+from carabin.outputs import is_device
 
 PART_DOCUMENTS = 512
 PART_CHARACTERS = 4_000_000
@@ -105,7 +106,7 @@ class Job:
         """Run into a stream, JSONL as it goes."""
         totals = dict.fromkeys(COUNTS, 0)
         items = read_inputs(names, self.reading, self.entities)
-        if errors_path is not None:
+        if errors_path is not None and not is_device(errors_path):
             errors_path.unlink(missing_ok=True)
         for part in self.make_parts(cut_parts(items, STREAMED_DOCUMENTS, self.part_characters)):
             if stream:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from carabin.errors import CarabinError
+from carabin.outputs import is_device
 
 
 class JournalError(CarabinError):
@@ -114,7 +115,7 @@ class Journal:
             joined = self.folder / "errors.new"
             join_errors([self.errors(number) for number in numbers], joined)
             _settle(joined, errors_path)
-        else:
+        elif not is_device(errors_path):
             errors_path.unlink(missing_ok=True)
         joined = self.folder / "output.new"
         join([self.part(number) for number in numbers], joined)
@@ -202,6 +203,10 @@ COUNTS = ("read", "documents", "entities", "errors", "blank")
 
 def _settle(written: Path, target: Path) -> str:
     """Push a file or folder to the disk, rename it, and return its digest."""
+    if is_device(target):
+        with written.open("rb") as file, target.open("ab") as device:
+            shutil.copyfileobj(file, device)
+        return _digest(written)
     target.parent.mkdir(parents=True, exist_ok=True)
     if written.is_dir():
         return _settle_folder(written, target)

@@ -29,6 +29,7 @@ from carabin.formats.reading import check_inputs, holds_one_document, read_input
 from carabin.formats.writing import check_places, output_writer
 from carabin.jobs.job import PART_DOCUMENTS, Job, Report, errors_place, kept_engine
 from carabin.jobs.parts import PartMaker
+from carabin.outputs import is_device
 from carabin.pseudonyms.detection import Detector, StudentError
 from carabin.pseudonyms.keys import KeyFileError, Secret
 from carabin.pseudonyms.leaks import LeakReport, measure_leaks
@@ -227,8 +228,8 @@ def _form(names: Sequence[str], out: Path | None, options: PseudonymOptions) -> 
 
 def _check_mapping_place(names: Sequence[str], out: Path | None, errors: Path | None, mapping: Path | None) -> None:
     taken = {Path(name).resolve() for name in names} | {path.resolve() for path in (out, errors) if path is not None}
-    if mapping is not None and (mapping.resolve() in taken or mapping.is_dir()):
-        raise MappingError(f"{mapping}: is an input, an output or a folder; name another file for the mapping")
+    if mapping is not None and (mapping.resolve() in taken or mapping.is_dir() or is_device(mapping)):
+        raise MappingError(f"{mapping}: is an input, an output, a folder or a device; name a file for the mapping")
 
 
 def _provenance(detector: Detector) -> Provenance:

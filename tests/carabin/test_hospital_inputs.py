@@ -11,7 +11,7 @@ import pytest
 from carabin.formats import InputError, OutputError, ReadOptions, read_inputs
 from carabin.formats.base import WriteOptions
 from carabin.formats.reading import check_inputs
-from carabin.formats.writing import check_places, output_writer
+from carabin.formats.writing import output_writer
 from carabin.pseudonyms.names import name_spans
 from carabin.pseudonyms.pseudonymiser import Policy
 from carabin.pseudonyms.run import PseudonymOptions, pseudonymise_files
@@ -79,10 +79,9 @@ def test_a_pipe_is_neither_read_twice_nor_replaced(tmp_path):
     os.mkfifo(pipe)
     with pytest.raises(InputError, match="standard input"):
         check_inputs([pipe], ReadOptions())
-    writer = output_writer(pipe, None, WriteOptions())
     for device in (pipe, os.devnull):
         with pytest.raises(OutputError, match="redirect standard output"):
-            check_places([], type(tmp_path)(device), None, writer, ReadOptions())
+            output_writer(type(tmp_path)(device), "jsonl", WriteOptions())
 
 
 def test_a_patient_is_told_by_a_column_of_a_table(tmp_path):
