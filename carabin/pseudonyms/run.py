@@ -229,7 +229,7 @@ def _form(names: Sequence[str], out: Path | None, options: PseudonymOptions) -> 
 def _check_mapping_place(names: Sequence[str], out: Path | None, errors: Path | None, mapping: Path | None) -> None:
     taken = {Path(name).resolve() for name in names} | {path.resolve() for path in (out, errors) if path is not None}
     if mapping is not None and (mapping.resolve() in taken or mapping.is_dir() or is_device(mapping)):
-        raise MappingError(f"{mapping}: is an input, an output, a folder or a device; name a file for the mapping")
+        raise MappingError(f"{mapping}: is an input, an output, a folder or a device; name another file")
 
 
 def _provenance(detector: Detector) -> Provenance:
