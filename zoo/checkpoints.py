@@ -15,12 +15,15 @@ ENSEMBLE = "ensemble.json"
 def weight_files(folder: Path) -> dict[str, Path]:
     """Return, by engine, the file that holds or names a folder's weights, whether it is there or not.
 
-    An ensemble's is `ensemble.json`, which names its members by the sha256 of their weights.
+    An ensemble's is `ensemble.json`, which names its members by the sha256 of their weights. A student that writes has
+    three ONNX files, of one checkpoint: its decoder's stands for them.
     """
     ensemble = folder / ENSEMBLE
+    onnx = folder / "onnx"
+    name = "decoder_model" if any(onnx.glob("decoder_model*.onnx")) else "model"
     return {
-        "int8": folder / "onnx" / "model_quantized.onnx",
-        "onnx": folder / "onnx" / "model.onnx",
+        "int8": onnx / f"{name}_quantized.onnx",
+        "onnx": onnx / f"{name}.onnx",
         "torch": ensemble if ensemble.is_file() else folder / "model.safetensors",
     }
 
