@@ -77,7 +77,7 @@ def _rank(asked: Asked, reading: Reading, split: str, rng: random.Random) -> Ite
 
 @cache
 def _list_possible(split: str, asks: str, scenario_id: str) -> tuple[Term, ...]:
-    """Return the terms that a patient of a scenario could have: no pregnancy of a man, no infant's disease of an adult."""
+    """Return the terms that a scenario's patient could have: no pregnancy of a man, no infant's disease of an adult."""
     scenario = find_scenario(scenario_id)
     youngest, oldest = scenario.age
     return tuple(

@@ -34,6 +34,10 @@ _SINCE = re.compile(r"(?:depuis|il y a)(?: environ| ~)? (?P<since>\d+ ans)")
 _VALUE = re.compile(r"\s*(?::|à|=|\(|->)?\s*(?P<value>\d.*?)\)?\Z")
 
 
+NOWHERE = -1
+"""Unit of a fact that lies in no single one; it cannot be quoted, and still counts where others are asked about."""
+
+
 class Fact(NamedTuple):
     """A fact of the report, and the unit it stands in."""
 
@@ -78,18 +82,16 @@ class Reading:
         self.scenario = find_scenario(document.attributes["scenario"])
         self.units = find_units(self.text)
         self.conclusion = document.attributes["conclusion"]
-        vague = {fold(surface) for surface in read_terms()["vague"]}
-        records = (record for record in document.attributes["facts"] if fold(record["value"]) not in vague)
-        self.facts = [fact for record in records if (fact := self._place(record))]
+        self.facts = [self._place(record) for record in document.attributes["facts"]]
 
-    def _place(self, record: dict) -> Fact | None:
-        for number, (start, end) in enumerate(self.units):
-            if start <= record["start"] and record["end"] <= end:
-                # A student finds its quote again by its words: at the first place that has them.
-                first = next(unit for unit in self.units if self.text[slice(*unit)] == self.text[start:end])
-                fact = Fact(record["type"], record["value"], record["start"], record["end"], number)
-                return fact if first == (start, end) else None
-        return None
+    def _place(self, record: dict) -> Fact:
+        inside = (start <= record["start"] and record["end"] <= end for start, end in self.units)
+        unit = next((number for number, holds in enumerate(inside) if holds), NOWHERE)
+        return Fact(record["type"], record["value"], record["start"], record["end"], unit)
+
+    def holds_first(self, asked: Asked) -> bool:
+        """Return whether the quote stands nowhere before: a student finds it again by its words."""
+        return self.text.find(self.text[asked.start : asked.end]) == asked.start
 
     @cache  # noqa: B019 - a reading lives as long as its document is asked about
     def tells(self, surface: str) -> bool:
@@ -104,6 +106,10 @@ class Reading:
     def of(self, *types: str) -> list[Fact]:
         """Return the facts of some types, in order."""
         return [fact for fact in self.facts if fact.type in types]
+
+    def quotable(self, *types: str) -> list[Fact]:
+        """Return those that lie in one unit; of every type where none is named."""
+        return [fact for fact in self.facts if fact.unit != NOWHERE and (not types or fact.type in types)]
 
     def quote(self, fact: Fact) -> str:
         """Return the unit a fact stands in."""
@@ -121,7 +127,14 @@ def find_scenario(name: str) -> Scenario:
 
 
 def list_questions(reading: Reading) -> Iterator[Asked]:
-    """Yield all that may be asked about a report."""
+    """Yield all that may be asked about a report and justified by words that stand in it once."""
+    vague = {fold(surface) for surface in read_terms()["vague"]}
+    for asked in _list_determined(reading):
+        if reading.holds_first(asked) and not vague & set(map(fold, asked.right)):
+            yield asked
+
+
+def _list_determined(reading: Reading) -> Iterator[Asked]:
     yield from _ask_single(reading)
     yield from _ask_prescriptions(reading, "treatment", "dose")
     yield from _ask_prescriptions(reading, "entry-treatment", "entry-dose")
@@ -134,7 +147,7 @@ def list_questions(reading: Reading) -> Iterator[Asked]:
 
 def _ask_single(reading: Reading) -> Iterator[Asked]:
     """Ask for one fact among others that are not in the report; openly, where the report has one only."""
-    for fact in reading.facts:
+    for fact in reading.quotable():
         if fact.type == "diagnosis":
             yield reading.ask(OPEN, fact)
         elif fact.type in ("allergy", "germ", "stopped", "implant"):
@@ -150,7 +163,7 @@ def _is_same(one: Fact, other: Fact) -> bool:
 
 def _ask_prescriptions(reading: Reading, drugs: str, doses: str) -> Iterator[Asked]:
     """Ask for a drug by its dose or posology, and for the dose of a drug, where the section has one such only."""
-    lines = [(drug, dose) for drug in reading.of(drugs) for dose in reading.of(doses) if dose.unit == drug.unit]
+    lines = [(drug, dose) for drug in reading.quotable(drugs) for dose in reading.of(doses) if dose.unit == drug.unit]
     everywhere = reading.of("dose", "entry-dose")
     for drug, dose in lines:
         if sum(other.value == dose.value for _, other in lines) == 1:
@@ -184,7 +197,7 @@ def list_posologies() -> tuple[str, ...]:
 
 def _ask_labs(reading: Reading) -> Iterator[Asked]:
     """Ask for the value of an analyte of which the report gives no other."""
-    for fact in reading.of("lab"):
+    for fact in reading.quotable("lab"):
         analyte, value = split_lab(fact.value, reading.scenario)
         if analyte and _count_values(reading, analyte) == 1:
             yield reading.ask(OPEN, fact, hole=analyte, value=value)
@@ -212,7 +225,7 @@ def _count_values(reading: Reading, analyte: str) -> int:
 
 def _ask_findings(reading: Reading) -> Iterator[Asked]:
     """Ask which examination found what it found."""
-    for fact in reading.of("procedure"):
+    for fact in reading.quotable("procedure"):
         start, end = reading.units[fact.unit]
         if found := _FINDING.match(reading.text[fact.end : end]):
             yield reading.ask(OPEN, fact, "finding", found["finding"])
@@ -220,16 +233,16 @@ def _ask_findings(reading: Reading) -> Iterator[Asked]:
 
 def _ask_dates(reading: Reading) -> Iterator[Asked]:
     """Ask which past disease is so many years old, where one only is."""
-    dated = [(fact, _SINCE.search(reading.quote(fact))) for fact in reading.of("antecedent")]
-    sinces = [found["since"] for _, found in dated if found]
-    for fact, found in dated:
+    sinces = _SINCE.findall(reading.text)
+    for fact in reading.quotable("antecedent"):
+        found = _SINCE.search(reading.quote(fact))
         if found and sinces.count(found["since"]) == 1:
             yield reading.ask(OPEN, fact, "since", found["since"])
 
 
 def _ask_several(reading: Reading, kind: str) -> Iterator[Asked]:
     """Ask for two to four facts that stand in units near one another."""
-    facts = [next(group) for _, group in groupby(reading.of(kind), key=lambda fact: fold(fact.value))]
+    facts = [next(group) for _, group in groupby(reading.quotable(kind), key=lambda fact: fold(fact.value))]
     for first, fact in enumerate(facts):
         for last in range(first + 1, min(first + 4, len(facts))):
             chosen = facts[first : last + 1]

@@ -21,6 +21,8 @@ CHILDHOOD = 16.0
 USUAL = "usual"
 """Tag of the doses that prescribers write often; the knowledge base has some that one drug alone has."""
 DOSE = re.compile(r"(?P<number>\d[\d ,./]*?)\s*(?P<unit>(?:%|[^\W\d_]).*)\Z")
+CHILD = frozenset(("child", "of children"))
+"""Tags of what is a child's, worth two: a children's ward gives other drugs than a specialty near it."""
 GRID = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Where values of an analyte are taken, in widths of the range in which the generator draws: 0 is its low end."""
 
@@ -54,9 +56,7 @@ def list_terms(split: str) -> Mapping[str, tuple[Term, ...]]:
     for scenario in scenarios:
         for kind, term in _terms_of_scenario(scenario):
             found[kind].append(term)
-    drugs = list(_drugs(knowledge, scenarios))
-    for kind in ("treatment", "entry-treatment", "stopped"):
-        found[kind] = drugs
+    found["treatment"] = list(_drugs(knowledge, scenarios))
     found["antecedent"] = list(_antecedents(knowledge, split))
     found["allergy"] = [Term(surface) for surface in _phrase_facts(knowledge, split, "allergy")]
     found["dose"] = list(_doses(scenarios, knowledge))
@@ -66,7 +66,8 @@ def list_terms(split: str) -> Mapping[str, tuple[Term, ...]]:
         if kind != "child":
             found[kind] += [Term(surface) for surface in surfaces]
     for kind, surfaces in more["child"].items():
-        found[kind] += [Term(surface, ages=(0.0, CHILDHOOD)) for surface in surfaces]
+        found[kind] += [Term(surface, CHILD, ages=(0.0, CHILDHOOD)) for surface in surfaces]
+    found["entry-treatment"] = found["stopped"] = found["treatment"]
     return {kind: tuple(_merge(terms)) for kind, terms in found.items()}
 
 
@@ -104,7 +105,7 @@ def _terms_of_scenario(scenario: Scenario) -> Iterator[tuple[str, Term]]:
 def list_fields(specialty: str) -> frozenset[str]:
     """Return a specialty and those near it, as tags."""
     near = (f"field {number}" for number, field in enumerate(read_terms()["fields"]) if specialty in field)
-    return frozenset((specialty, *near))
+    return frozenset((specialty, *near)) | (CHILD if specialty == "pédiatrie" else frozenset())
 
 
 def _sentences(scenario: Scenario) -> Iterator[Node]:
