@@ -10,18 +10,9 @@ from functools import cache
 from carabin.exercises.exercise import OPTIONS
 from carabin.exercises.wording import mentions
 from zoo.synthesis.exercises.reading import Asked, Reading, find_lab, find_scenario
-from zoo.synthesis.exercises.terms import (
-    USUAL,
-    Term,
-    fold,
-    fold_siblings,
-    is_poor,
-    list_fields,
-    list_siblings,
-    list_terms,
-    list_values,
-    read_dose,
-)
+from zoo.synthesis.exercises.surfaces import fold
+from zoo.synthesis.exercises.synonyms import fold_siblings, list_siblings
+from zoo.synthesis.exercises.terms import USUAL, Term, is_poor, list_fields, list_terms, list_values, read_dose
 
 NEAR = 4.0
 """Doses are offered within this factor of the right one first."""

@@ -15,8 +15,9 @@ from carabin.exercises.exercise import Kind
 from carabin.exercises.form import LONGEST_RUN
 from carabin.exercises.units import find_units
 from carabin.exercises.wording import mentions
-from zoo.synthesis.exercises.surfaces import spell
-from zoo.synthesis.exercises.terms import fold, fold_siblings, list_siblings, read_terms
+from zoo.synthesis.exercises.surfaces import fold, spell
+from zoo.synthesis.exercises.synonyms import fold_siblings, list_siblings
+from zoo.synthesis.exercises.terms import read_terms
 from zoo.synthesis.knowledge import Lab, Scenario, load_knowledge
 
 SETTINGS = {

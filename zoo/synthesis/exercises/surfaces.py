@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import cache
 
+from carabin.exercises import wording
 from zoo.synthesis.markup import Choice, Concept, Gender, Node, Sequence, Span, Text
+
+fold = cache(wording.fold)
+"""The same few thousand wordings are folded for each report."""
 
 
 def spell(node: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""What may stand as a wrong answer: the terms of each type, and which of them name one thing."""
+"""What may stand as a wrong answer: the terms of each type, and whom they can concern."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from carabin.exercises import wording
-from zoo.synthesis.exercises.surfaces import list_facts, spell
+from zoo.synthesis.exercises.surfaces import fold, list_facts, spell
 from zoo.synthesis.french import decimal
-from zoo.synthesis.knowledge import Knowledge, Lab, Scenario, classes_of, load_knowledge, read_toml
-from zoo.synthesis.markup import Concept, Node, Number
+from zoo.synthesis.knowledge import Knowledge, Lab, Prescription, Scenario, classes_of, load_knowledge, read_toml
+from zoo.synthesis.markup import Node, Number
 
 EVERY_AGE = (0.0, 120.0)
 CHILDHOOD = 16.0
@@ -25,10 +24,6 @@ CHILD = frozenset(("child", "of children"))
 """Tags of what is a child's, worth two: a children's ward gives other drugs than a specialty near it."""
 GRID = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Where values of an analyte are taken, in widths of the range in which the generator draws: 0 is its low end."""
-
-
-fold = cache(wording.fold)
-"""The same few thousand surfaces are folded for each report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +81,24 @@ def _merge(terms: Iterable[Term]) -> Iterator[Term]:
 
 
 def _terms_of_scenario(scenario: Scenario) -> Iterator[tuple[str, Term]]:
-    tags = list_fields(scenario.specialty)
+    tags, (sexes, ages) = list_fields(scenario.specialty), _whom(scenario)
     for surface in spell(scenario.diagnosis):
-        yield "diagnosis", Term(surface, tags, frozenset(scenario.sex), scenario.age)
+        yield "diagnosis", Term(surface, tags, sexes, scenario.age)
     for examination in scenario.exams:
         for surface in spell(examination.name):
-            yield "procedure", Term(surface, tags | {surface.split()[0]})
+            yield "procedure", Term(surface, tags | {surface.split()[0]}, sexes, ages)
     for kind in ("germ", "follow-up", "implant"):
         for node in _sentences(scenario):
             for surface in list_facts(node, kind):
-                yield kind, Term(surface, tags | {surface.split()[0]})
+                yield kind, Term(surface, tags | {surface.split()[0]}, sexes, ages)
     for lab in scenario.labs:
         for surface in list_values(lab):
             yield "lab", Term(surface, frozenset((lab.unit,)))
+
+
+def _whom(scenario: Scenario) -> tuple[frozenset[str], tuple[float, float]]:
+    """Return whom a scenario's examinations and drugs can concern: a breast is not imaged in a man of ours."""
+    return frozenset(scenario.sex), (0.0, CHILDHOOD) if scenario.age[1] <= CHILDHOOD else EVERY_AGE
 
 
 @cache
@@ -118,13 +118,19 @@ def _sentences(scenario: Scenario) -> Iterator[Node]:
 
 
 def _drugs(knowledge: Knowledge, scenarios: Iterable[Scenario]) -> Iterator[Term]:
-    lines = [(line, frozenset((item.key,))) for item in knowledge.antecedents.values() for line in item.treatments]
+    for item in knowledge.antecedents.values():
+        for line in item.treatments:
+            yield from _drug(line, frozenset((item.key,)), _sexes(item.sex), EVERY_AGE)
     for scenario in scenarios:
-        stopped = [stop.prescription for stop in scenario.stops]
-        lines += [(line, list_fields(scenario.specialty)) for line in [*scenario.discharge, *stopped]]
-    for line, given_for in lines:
-        for surface in spell(line.drug):
-            yield Term(surface, given_for | classes_of({line.name}))
+        for line in (*scenario.discharge, *(stop.prescription for stop in scenario.stops)):
+            yield from _drug(line, list_fields(scenario.specialty), *_whom(scenario))
+
+
+def _drug(
+    line: Prescription, given_for: frozenset[str], sexes: frozenset[str], ages: tuple[float, float]
+) -> Iterator[Term]:
+    for surface in spell(line.drug):
+        yield Term(surface, given_for | classes_of({line.name}), sexes, ages)
 
 
 def _antecedents(knowledge: Knowledge, split: str) -> Iterator[Term]:
@@ -188,54 +194,6 @@ def list_values(lab: Lab) -> list[str]:
     possible = (number for number in numbers if 0.3 * value.low < number <= highest)
     spelled = dict.fromkeys(decimal(number, value.digits) for number in possible)
     return [f"{number} {lab.unit}".strip() for number in spelled if any(digit in "123456789" for digit in number)]
-
-
-@cache
-def _groups() -> Mapping[str, frozenset[str]]:
-    """Return, for each folded surface of the whole base, the surfaces that name the same thing."""
-    knowledge = load_knowledge()
-    leaders: dict[str, str] = {}
-    surfaces: dict[str, set[str]] = defaultdict(set)
-
-    def lead(folded: str) -> str:
-        while leaders.setdefault(folded, folded) != folded:
-            folded = leaders[folded]
-        return folded
-
-    for group in (*_entries(knowledge), *read_terms()["same"]):
-        for surface in group:
-            surfaces[fold(surface)].add(surface)
-            leaders[lead(fold(surface))] = lead(fold(group[0]))
-    joined: dict[str, set[str]] = defaultdict(set)
-    for folded, found in surfaces.items():
-        joined[lead(folded)] |= found
-    return {folded: frozenset(joined[lead(folded)]) for folded in surfaces}
-
-
-def _entries(knowledge: Knowledge) -> Iterator[list[str]]:
-    concepts: list[Concept] = [item.name for item in knowledge.antecedents.values()]
-    for item in knowledge.antecedents.values():
-        concepts += [line.drug for line in item.treatments]
-    for scenario in knowledge.scenarios:
-        concepts += [scenario.diagnosis, *(examination.name for examination in scenario.exams)]
-        concepts += [line.drug for line in scenario.discharge]
-        concepts += [stop.prescription.drug for stop in scenario.stops]
-        concepts += [lab.analyte for lab in scenario.labs]
-    for concept in concepts:
-        if forms := spell(concept):
-            yield forms
-
-
-@cache
-def list_siblings(surface: str) -> frozenset[str]:
-    """Return the wordings of what a surface names, itself among them: brand and substance are one drug."""
-    return _groups().get(fold(surface), frozenset()) | {surface}
-
-
-@cache
-def fold_siblings(surface: str) -> frozenset[str]:
-    """Return the same, folded."""
-    return frozenset(map(fold, list_siblings(surface)))
 
 
 def is_poor(term: Term) -> bool:
