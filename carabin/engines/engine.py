@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carabin.errors import ModelError
 from carabin.trust.onnx_safety import UnsafeModelError, check_onnx
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
@@ -43,20 +46,8 @@ class OnnxEngine:
             FileNotFoundError: there is no such file.
             ModelError: it is damaged, reaches outside itself, or is not an encoder that tags tokens.
         """
-        import onnxruntime
-
-        check_file(path)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        if threads is not None:
-            options.intra_op_num_threads = threads
-            options.inter_op_num_threads = 1
         self.path = path
-        try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors share no public base class
-            cause = str(error).splitlines()[0][:200]
-            raise ModelError(f"{path}: onnxruntime cannot open it ({cause}); fetch the student again") from None
+        self.session = open_session(path, threads)
         self._inputs = [node.name for node in self.session.get_inputs()]
         outputs = {node.name: node.shape for node in self.session.get_outputs()}
         check_names(path, self._inputs, outputs)
@@ -67,6 +58,34 @@ class OnnxEngine:
         """Return logits of shape (batch, tokens, tags)."""
         (logits,) = self.session.run(["logits"], feed(self._inputs, input_ids, attention_mask))
         return logits
+
+
+def open_session(path: Path, threads: int | None = None, steady: bool = True) -> InferenceSession:
+    """Check an ONNX file, then open it on CPU.
+
+    Args:
+        path: The file.
+        threads: Threads inside one operator; None leaves it to onnxruntime.
+        steady: Its inputs keep to a few shapes; onnxruntime then remembers, for each, where it put what.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ModelError: it is damaged or reaches outside itself.
+    """
+    import onnxruntime
+
+    check_file(path)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.enable_mem_pattern = steady
+    if threads is not None:
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no public base class
+        cause = str(error).splitlines()[0][:200]
+        raise ModelError(f"{path}: onnxruntime cannot open it ({cause}); fetch the student again") from None
 
 
 def check_file(path: Path) -> None:

@@ -34,7 +34,7 @@ def make_t5(seed: int = 0) -> T5ForConditionalGeneration:
     config = T5Config(
         vocab_size=VOCABULARY, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_decoder_layers=2, num_heads=4,
         relative_attention_num_buckets=8, relative_attention_max_distance=16, decoder_start_token_id=0,
-        pad_token_id=0, eos_token_id=1, tie_word_embeddings=False, dropout_rate=0.3,
+        pad_token_id=0, eos_token_id=1, dropout_rate=0.3,
     )  # fmt: skip
     model = T5ForConditionalGeneration(config).eval()
     scales = {"k.weight": 6, "v.weight": 2, "o.weight": 2, "relative_attention_bias.weight": 24}
@@ -42,7 +42,7 @@ def make_t5(seed: int = 0) -> T5ForConditionalGeneration:
         for name, weight in model.named_parameters():
             weight.mul_(next((scale for ending, scale in scales.items() if name.endswith(ending)), 1))
         model.shared.weight.mul_(0.15)
-        model.lm_head.weight[1] *= 2.2
+        model.shared.weight[1] *= 2.2
     return model
 
 
