@@ -8,7 +8,6 @@ pieces, gets rows of zeros, which teach nothing: taking it for a passage without
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from carabin.tokens.words import Offsets, find_words
 from training.endpoint_teacher_answers import align, read_answer
 from training.endpoint_teacher_client import EndpointClient
 from training.endpoint_teacher_ledger import LEDGER, Ledger
-from training.endpoint_teacher_prompt import build_messages, cut_text, hash_prompt
+from training.endpoint_teacher_prompt import answer_schema, build_messages, cut_text, hash_prompt
 from training.teacher_pass import write_targets
 from zoo.labels import LABEL_SETS
 from zoo.plan import Plan
@@ -79,7 +78,7 @@ class EndpointTeacher:
         self.tags = bio_tags(self.labels)
         self.ledger = ledger
         build_messages("", label_set)
-        self._client = EndpointClient(teacher.id, self.endpoint, self.labels, ledger)
+        self._client = EndpointClient(teacher.id, self.endpoint, answer_schema(self.labels), ledger)
 
     def word_probabilities(self, texts: Sequence[str]) -> list[tuple[Offsets, NDArray[np.float32]]]:
         """Return, for each text, its words (n, 2) and their tag distributions (n, n_tags); zeros where unknown.
@@ -89,7 +88,7 @@ class EndpointTeacher:
         """
         longest = self.endpoint.passage_characters
         passages = [Passage(number, *span) for number, text in enumerate(texts) for span in cut_text(text, longest)]
-        labelled = self._ask_all(texts, passages)
+        labelled = self._client.ask_each(lambda passage: self._label(texts[passage.text], passage, SPLITS), passages)
         entities: list[list[Entity]] = [[] for _ in texts]
         unknown: list[list[tuple[int, int]]] = [[] for _ in texts]
         for passage, answer in zip(passages, labelled, strict=True):
@@ -100,19 +99,6 @@ class EndpointTeacher:
     def report(self) -> dict[str, Any]:
         """Return the ledger's figures."""
         return self.ledger.report(self.endpoint)
-
-    def _ask_all(self, texts: Sequence[str], passages: list[Passage]) -> list[Labelled]:
-        with ThreadPoolExecutor(self.endpoint.concurrency, thread_name_prefix="endpoint") as pool:
-            futures = [pool.submit(self._label, texts[passage.text], passage, SPLITS) for passage in passages]
-            try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                if any(not future.done() or future.exception() for future in futures):
-                    self._client.stop()
-                    pool.shutdown(wait=False, cancel_futures=True)
-            for future in done:
-                future.result()
-        return [future.result() for future in futures]
 
     def _label(self, text: str, passage: Passage, splits: int) -> Labelled:
         """Ask about a passage; halve it while its answer is cut short."""

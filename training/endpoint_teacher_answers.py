@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,9 @@ _EQUAL = str.maketrans(
 )  # fmt: skip
 
 
+T = TypeVar("T")
+
+
 class Listed(NamedTuple):
     """An entity as the teacher gave it: words, no offsets."""
 
@@ -61,15 +64,10 @@ def read_answer(content: str | None, finish_reason: str | None, labels: Sequence
         finish_reason: `length`: cut by the token limit. `content_filter`: withheld.
         labels: The label set.
     """
-    if finish_reason == "length":
-        return Answer(None, Counter(truncated=1))
-    text = _THINKING.sub("", content or "").strip()
-    if finish_reason == "content_filter":
-        return Answer(None, Counter(refused=1))
-    fenced = _FENCED.search(text)
-    items = _decode(fenced[1] if fenced else text)
-    if items is None:
-        return Answer(None, Counter(refused=1) if _REFUSAL.match(text) else Counter(malformed=1))
+    read = read_json(content, finish_reason, "entities", list)
+    if isinstance(read, Counter):
+        return Answer(None, read)
+    items: list[object] = read
     answer = Answer([], Counter(listed=len(items)))
     known = {label.casefold(): label for label in labels}
     for item in items:
@@ -83,14 +81,27 @@ def read_answer(content: str | None, finish_reason: str | None, labels: Sequence
     return answer
 
 
-def _decode(text: str) -> list[object] | None:
+def read_json(content: str | None, finish_reason: str | None, name: str, kind: type[T]) -> T | Counter[str]:
+    """Return what an answer holds: a JSON object `{name: value}`, or the bare value, fenced or not.
+
+    Returns:
+        The value, of the kind wanted; else a count, one of `ANSWER_COUNTS`, of why there is none.
+    """
+    if finish_reason == "length":
+        return Counter(truncated=1)
+    if finish_reason == "content_filter":
+        return Counter(refused=1)
+    text = _THINKING.sub("", content or "").strip()
+    fenced = _FENCED.search(text)
     try:
-        value = json.loads(text)
+        value = json.loads(fenced[1] if fenced else text)
     except (ValueError, RecursionError):
-        return None
+        value = None
     if isinstance(value, dict):
-        value = value.get("entities")
-    return value if isinstance(value, list) else None
+        value = value.get(name)
+    if isinstance(value, kind):
+        return value
+    return Counter(refused=1) if _REFUSAL.match(text) else Counter(malformed=1)
 
 
 def align(listed: Sequence[Listed], text: str) -> tuple[tuple[Entity, ...], Counter[str]]:

@@ -6,17 +6,19 @@ import logging
 import os
 import random
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import httpx2
 from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, OfflineModeIsEnabled
 
 from training.endpoint_teacher_ledger import Ledger
-from training.endpoint_teacher_prompt import Messages, answer_schema
+from training.endpoint_teacher_prompt import Messages
 from zoo.registry.teachers import Endpoint
 from zoo.runs import RunError
 
@@ -32,6 +34,10 @@ WAYS_OUT = {
     413: "lower passage_characters in the teacher's [endpoint]",
     422: "check response_format, seed and temperature in the teacher's [endpoint]",
 }
+
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class Reply(NamedTuple):
@@ -52,8 +58,14 @@ class _Passing(Exception):  # noqa: N818 - it is no error until it has happened 
 class EndpointClient:
     """Asks one model at one address; safe to share between threads."""
 
-    def __init__(self, teacher: str, endpoint: Endpoint, labels: tuple[str, ...], ledger: Ledger) -> None:
+    def __init__(self, teacher: str, endpoint: Endpoint, schema: dict[str, Any], ledger: Ledger) -> None:
         """Read the address and the key from the environment.
+
+        Args:
+            teacher: Its id, for messages.
+            endpoint: How it is asked.
+            schema: JSON schema of an answer, for endpoints that hold to one.
+            ledger: Where it is counted what is asked and answered.
 
         Raises:
             RunError: a variable is not set, or holds no http address.
@@ -76,7 +88,7 @@ class EndpointClient:
         for name in ("httpx2", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)  # they log addresses
         self._client = InferenceClient(base_url=url, api_key=key, timeout=endpoint.timeout_seconds)
-        self._format = _response_format(endpoint, labels)
+        self._format = _response_format(endpoint, schema)
 
     def ask(self, messages: Messages) -> Reply:
         """Return the reply to one conversation.
@@ -105,6 +117,24 @@ class EndpointClient:
                 self._stopped.wait(pause)
                 wait *= 2
         raise RunError(self._failure or f"{self._who}: stopped; run the same command to go on")
+
+    def ask_each(self, work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+        """Return `work` of each item, which asks; as many at once as the endpoint is given, in the items' order.
+
+        Raises:
+            RunError: one of them failed; the others are given up.
+        """
+        with ThreadPoolExecutor(self.endpoint.concurrency, thread_name_prefix="endpoint") as pool:
+            futures = [pool.submit(work, item) for item in items]
+            try:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                if any(not future.done() or future.exception() for future in futures):
+                    self.stop()
+                    pool.shutdown(wait=False, cancel_futures=True)
+            for future in done:
+                future.result()
+        return [future.result() for future in futures]
 
     def _give_up(self, why: str) -> None:
         """Stop every thread; all of them fail for the first one's reason."""
@@ -201,9 +231,10 @@ def _read_variable(teacher: str, name: str, what: str) -> str:
     return value
 
 
-def _response_format(endpoint: Endpoint, labels: tuple[str, ...]) -> dict | None:
+def _response_format(endpoint: Endpoint, schema: dict[str, Any]) -> dict | None:
     if endpoint.response_format == "text":
         return None
     if endpoint.response_format == "json_object":
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": {"name": "entities", "schema": answer_schema(labels), "strict": True}}
+    (name,) = schema["properties"]
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, "strict": True}}

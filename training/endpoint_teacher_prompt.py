@@ -44,13 +44,14 @@ def build_messages(text: str, label_set: str) -> Messages:
     answer = [{"surface": surface, "label": label} for surface, label in example["entities"]]
     return [
         {"role": "system", "content": prompt["instruction"].strip() + "\n" + lines},
-        {"role": "user", "content": _frame(example["text"])},
+        {"role": "user", "content": frame(example["text"])},
         {"role": "assistant", "content": json.dumps({"entities": answer}, ensure_ascii=False)},
-        {"role": "user", "content": _frame(text)},
+        {"role": "user", "content": frame(text)},
     ]
 
 
-def _frame(text: str) -> str:
+def frame(text: str) -> str:
+    """Return a text as it is shown: whatever it says, it stands between two marks."""
     return f"<texte>\n{text}\n</texte>"
 
 
