@@ -53,6 +53,19 @@ def read_stems() -> Mapping[tuple[str, str, str, str], tuple[str, ...]]:
     return stems
 
 
+@cache
+def list_stems() -> dict[str, dict[str, list[str]]]:
+    """Return the stems by kind and type, as `exercises.json` has them."""
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for (kind, asks, _, _), texts in read_stems().items():
+        found[kind][asks].update(texts)
+    return _sort_stems(found)
+
+
+def _sort_stems(stems: Mapping[str, Mapping[str, set[str]]]) -> dict[str, dict[str, list[str]]]:
+    return {kind: {asks: sorted(types[asks]) for asks in sorted(types)} for kind, types in sorted(stems.items())}
+
+
 def make_drafts(document: Document, split: str, seed: int) -> list[list[Draft]]:
     """Return exercises on a synthetic report: of each kind one for each type that it allows, and a progressive file.
 
@@ -177,12 +190,7 @@ def exercise_words(drafts: Iterable[Draft], split: str = "train") -> dict[str, A
             terms[asks] |= {capitalise(term.surface) for term in known}
         if asks in ("treatment", "entry-treatment", "stopped"):
             terms[asks] |= {term.surface.upper() for term in known}
-    return {
-        "stems": {
-            kind: {asks: sorted(found) for asks, found in sorted(types.items())} for kind, types in stems.items()
-        },
-        "terms": {asks: sorted(terms[asks]) for asks in sorted(terms)},
-    }
+    return {"stems": _sort_stems(stems), "terms": {asks: sorted(terms[asks]) for asks in sorted(terms)}}
 
 
 def hash_exercises() -> str:
