@@ -58,7 +58,7 @@ class TorchSeq2Seq:
         bars = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()
         try:
-            model, report = T5ForConditionalGeneration.from_pretrained(
+            loaded: Any = T5ForConditionalGeneration.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -67,6 +67,7 @@ class TorchSeq2Seq:
         finally:
             if bars:
                 logging.enable_progress_bar()
+        model, report = loaded
         if missing := sorted(report["missing_keys"]):
             # transformers would go on with random numbers in their place.
             raise ModelError(f"{weights}: holds no '{missing[0]}' ({len(missing)} weights missing); write it again")

@@ -53,8 +53,8 @@ class OnnxSeq2Seq:
             threads: Threads inside one operator; None leaves it to onnxruntime (all cores).
 
         Raises:
-            ModelError: a file is missing, damaged, not the one listed in the manifest, reaches outside itself, or is not
-                what its name says.
+            ModelError: a file is missing, damaged, not the one listed in the manifest, reaches outside itself, or is
+                not what its name says.
         """
         paths = [folder / name for name in seq2seq_files(quantized)]
         for path in paths:
