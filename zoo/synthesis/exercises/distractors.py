@@ -16,7 +16,7 @@ from zoo.synthesis.exercises.terms import USUAL, Term, is_poor, list_fields, lis
 
 NEAR = 4.0
 """Doses are offered within this factor of the right one first."""
-FAR_ENOUGH = 0.15
+FAR_ENOUGH = 0.25
 """A value is no wrong answer when it lies nearer to the right one than this share of the analyte's range."""
 
 
