@@ -24,7 +24,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from carabin.generation.negations import Polarity, fold, is_empty, read_polarity
+from carabin.exercises.wording import fold
+from carabin.generation.negations import Polarity, is_empty, read_polarity
 from carabin.generation.quantities import Measure, find_measures, is_frequency
 from carabin.pseudonyms.date_forms import BIRTH_CUE
 from carabin.pseudonyms.dates import WrittenDate, find_dates

@@ -8,10 +8,10 @@ of the whole sentence from afar (`l'hypothèse d'une embolie a été écartée`)
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from carabin.exercises.wording import fold
 from carabin.tokens.words import find_words
 
 MOST_WORDS = 4
@@ -89,12 +89,6 @@ def read_polarity(text: str) -> Polarity:
 def is_empty(stems: tuple[str, ...]) -> bool:
     """Tell whether a denied thing is none that could be affirmed: `sans particularité`."""
     return stems[0] in _EMPTY_STEMS
-
-
-def fold(text: str) -> str:
-    """Return a text without case and accents, as headings and capitals have it: `Œdème` and `OEDEME` are one."""
-    apart = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("æ", "ae"))
-    return "".join(character for character in apart if not unicodedata.combining(character))
 
 
 def _stem(folded: str) -> str:

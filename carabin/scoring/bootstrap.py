@@ -129,6 +129,38 @@ def bootstrap_statistic(
     return {"value": None if np.isnan(value) else value, **interval, **_method(len(table), resamples, level)}
 
 
+def bootstrap_ratio(
+    parts: ArrayLike, wholes: ArrayLike, seed: int, resamples: int = RESAMPLES, level: float = LEVEL
+) -> dict[str, Any]:
+    """Return sum(parts) / sum(wholes) with its document-bootstrap interval.
+
+    A share takes each document's hits and trials; the mean of a score, the scores and ones; a *paired* difference of
+    two means, the differences and ones.
+
+    Args:
+        parts: Shape (n_documents,).
+        wholes: Shape (n_documents,), none below zero.
+        seed: Of the resampling.
+        resamples: How many corpora are drawn.
+        level: Of the interval.
+
+    Returns:
+        As `bootstrap_statistic`: None where all wholes are zero.
+
+    Raises:
+        ValueError: no documents, or the two are not of the same documents.
+    """
+    above, below = np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)
+    if above.shape != below.shape or above.ndim != 1:
+        raise ValueError(f"parts of shape {above.shape}, wholes of shape {below.shape}: one of each for each document")
+    return bootstrap_statistic(np.stack([above, below], axis=1), _ratio_of, seed, resamples, level)
+
+
+def _ratio_of(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    defined = sums[..., 1] > 0
+    return np.where(defined, sums[..., 0] / np.where(defined, sums[..., 1], 1), np.nan)
+
+
 def _checked(counts: ArrayLike) -> NDArray[np.float64]:
     table = np.asarray(counts, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != 3 or len(table) == 0:

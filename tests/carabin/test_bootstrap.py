@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carabin.scoring import bootstrap
-from carabin.scoring.bootstrap import bootstrap_difference, bootstrap_f1
+from carabin.scoring.bootstrap import bootstrap_difference, bootstrap_f1, bootstrap_ratio
 
 
 def draw_counts(rng: np.random.Generator, documents: int, right: float = 0.8) -> np.ndarray:
@@ -103,3 +103,19 @@ def test_a_label_that_few_documents_hold_is_not_said_to_fail_in_the_draws_withou
     assert (result["value"], result["low"], result["high"], result["n"]) == (1.0, 1.0, 1.0, 20)
     nothing = bootstrap_f1([[0, 0, 0]] * 3, seed=1)
     assert (nothing["value"], nothing["low"], nothing["high"]) == (0.0, 0.0, 0.0)
+
+
+def test_a_share_weighs_documents_by_what_they_hold():
+    """The mean of shares would let a document of one claim weigh as much as one of nine."""
+    found = bootstrap_ratio([1, 0], [1, 9], seed=1)
+    assert found["value"] == pytest.approx(0.1)
+    assert (found["low"], found["high"], found["n"]) == (0.0, 1.0, 2)
+
+
+def test_a_share_of_nothing_is_not_zero():
+    assert bootstrap_ratio([0, 0], [0, 0], seed=1)["value"] is None
+
+
+def test_a_share_needs_hits_and_trials_of_the_same_documents():
+    with pytest.raises(ValueError, match="one of each for each document"):
+        bootstrap_ratio([1, 0], [1], seed=1)
