@@ -87,7 +87,7 @@ class Contender:
     def __init__(self, kind: str, model: Path, threads: int, process: subprocess.Popen[str]) -> None:
         self.kind, self.model, self.threads, self.process = kind, model, threads, process
 
-    def ask(self, **order: Sequence[str]) -> dict[str, float]:
+    def ask(self, **order: Sequence[str] | int) -> dict[str, Any]:
         """Return the answer to one order. Raises RunError: the process died; its last words are on the terminal."""
         assert self.process.stdin and self.process.stdout
         try:
@@ -110,7 +110,7 @@ def python_of(environment: str) -> Path:
 
 
 @contextmanager
-def contender(kind: str, model: Path, threads: int) -> Iterator[Contender]:
+def contender(kind: str, model: Path, threads: int, worker: str = "evaluation.bench_contender") -> Iterator[Contender]:
     """Start a contender, and end it when the block ends. Raises RunError: its environment is missing."""
     environment = {
         **os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1", "RAYON_NUM_THREADS": str(threads),
@@ -119,7 +119,7 @@ def contender(kind: str, model: Path, threads: int) -> Iterator[Contender]:
     command = [
         str(python_of(ENVIRONMENTS.get(kind, "hospital"))),
         "-m",
-        "evaluation.bench_contender",
+        worker,
         kind,
         str(model),
         str(threads),
@@ -135,17 +135,25 @@ def contender(kind: str, model: Path, threads: int) -> Iterator[Contender]:
 
 def race(
     model: Path, kinds: Sequence[str], texts: Sequence[str], rounds: int, threads: int
-) -> dict[str, list[dict[str, float]]]:
+) -> dict[str, list[dict[str, Any]]]:
     """Return, for each contender, what each round took; all annotate the same share of the texts, in turn."""
-    taken: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
     with ExitStack() as stack:
         runners = [stack.enter_context(contender(kind, model, threads)) for kind in kinds]
-        for runner in runners:
-            runner.ask(texts=texts[:8])
-        for number in track(range(rounds), "rounds", console=Console(stderr=True), transient=True):
-            # The order turns too: none always runs on the heels of the same other.
-            for runner in runners[number % len(runners) :] + runners[: number % len(runners)]:
-                taken[runner.kind].append(runner.ask(texts=texts[number::rounds]))
+        return take_turns(runners, [{"texts": texts[number::rounds]} for number in range(rounds)], {"texts": texts[:8]})
+
+
+def take_turns(
+    runners: Sequence[Contender], orders: Sequence[dict[str, Any]], first: dict[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return, for each contender, its answer to each order; `first` is asked before, and not counted."""
+    taken: dict[str, list[dict[str, Any]]] = {runner.kind: [] for runner in runners}
+    for runner in runners:
+        runner.ask(**first)
+    for number, order in enumerate(track(orders, "rounds", console=Console(stderr=True), transient=True)):
+        turn = number % len(runners)
+        # The order turns too: none always runs on the heels of the same other.
+        for runner in (*runners[turn:], *runners[:turn]):
+            taken[runner.kind].append(runner.ask(**order))
     return taken
 
 
