@@ -60,13 +60,14 @@ class OnnxEngine:
         return logits
 
 
-def open_session(path: Path, threads: int | None = None, steady: bool = True) -> InferenceSession:
+def open_session(path: Path, threads: int | None = None, in_turn: bool = False) -> InferenceSession:
     """Check an ONNX file, then open it on CPU.
 
     Args:
         path: The file.
         threads: Threads inside one operator; None leaves it to onnxruntime.
-        steady: Its inputs keep to a few shapes; onnxruntime then remembers, for each, where it put what.
+        in_turn: It takes turns with other sessions, on shapes that are new each time: its threads do not wait for more,
+            spinning, on the cores that the next session needs, and where it put what is not remembered for each shape.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -77,7 +78,9 @@ def open_session(path: Path, threads: int | None = None, steady: bool = True) ->
     check_file(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.enable_mem_pattern = steady
+    if in_turn:
+        options.enable_mem_pattern = False
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     if threads is not None:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

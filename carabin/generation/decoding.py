@@ -117,6 +117,12 @@ def log_softmax(logits: Scores) -> Scores:
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+def _log_probabilities(logits: Scores, chosen: Tokens) -> Scores:
+    """Return those of one token a row."""
+    highest = logits.max(axis=1)
+    return logits[np.arange(len(chosen)), chosen] - highest - np.log(np.exp(logits - highest[:, None]).sum(axis=1))
+
+
 def _begin(which: Tokens, prompts: Sequence[Sequence[int]], special: SpecialTokens) -> Tokens:
     lengths = {len(prompt) for prompt in prompts} or {0}
     if len(lengths) > 1 or (len(prompts) and len(prompts) != len(which)):
@@ -135,7 +141,7 @@ def _greedy(
     for count in range(1, limits.max_tokens + 1):
         logits = written.step(fed)
         chosen = _bar(logits, tokens, count, limits, special, states).argmax(axis=1)
-        sums = sums + np.take_along_axis(log_softmax(logits), chosen[:, None], axis=1)[:, 0]
+        sums = sums + _log_probabilities(logits, chosen)
         tokens = np.concatenate([tokens, chosen[:, None]], axis=1)
         ends = chosen == special.end
         leave = np.ones_like(ends) if count == limits.max_tokens else ends

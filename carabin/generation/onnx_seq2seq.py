@@ -61,7 +61,7 @@ class OnnxSeq2Seq:
             if not path.is_file():
                 raise ModelError(f"{path}: no such ONNX file; export the student, or name its repository folder")
             check_listed(folder.parent, f"{folder.name}/{path.name}")
-        self.encoder, self.first, self.next = (open_session(path, threads, steady=False) for path in paths)
+        self.encoder, self.first, self.next = (open_session(path, threads, in_turn=True) for path in paths)
         self.layers = _count_layers(self.first)
         _check_names(paths[0], self.encoder, {"input_ids", "attention_mask"}, {"last_hidden_state"})
         source = {"input_ids", "encoder_attention_mask"}
