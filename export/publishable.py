@@ -4,6 +4,9 @@ Transformers 5 writes `tokenizer_class: TokenizersBackend`, a name that transfor
 would load in both, but they rebuild the normalizer and lower-case the text unless told otherwise in three more keys;
 `PreTrainedTokenizerFast` takes tokenizer.json as it stands in both, so the ids are the ones `tokenizers` itself gives.
 
+A student that writes has two files more: generation_config.json, by which `generate` of any library stops where carabin
+does, and exercises.json, the words its exercises are made with.
+
 Neither transformers nor tokenizers is asked: the files are read as JSON and written as JSON.
 """
 
@@ -16,14 +19,23 @@ from pathlib import Path
 from typing import Any
 
 from carabin.errors import CarabinError
+from export.onnx_files import is_seq2seq
 
 Json = dict[str, Any]
 
 WEIGHTS = "model.safetensors"
 PUBLISHED = ("config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json")
-"""What `write_publishable` writes, and all that the export environment reads."""
+"""What `write_publishable` writes of any student."""
+GENERATION, EXERCISES = "generation_config.json", "exercises.json"
+"""And of one that writes."""
+_FAMILIES = {
+    False: ("id2label", "ForTokenClassification", "its bare encoder"),
+    True: ("max_written", "T5ForConditionalGeneration", "a half of it"),
+}
+"""Does it write -> what its config must hold, how its architecture's name ends, what one might save instead."""
 
 _SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_FRAME = ("decoder_start_token_id", "eos_token_id", "pad_token_id")
 _UNSET_LENGTH = 1 << 20
 """transformers writes 10^30 for "no limit"; nothing of ours reads a million tokens at once."""
 
@@ -33,25 +45,30 @@ class CheckpointError(CarabinError):
 
 
 def write_publishable(checkpoint: Path, out: Path, name: str) -> None:
-    """Write config.json, model.safetensors, tokenizer.json and tokenizer_config.json of a checkpoint.
+    """Write config, weights and tokenizer of a checkpoint, and what its family has beside them.
 
     Args:
         checkpoint: Folder that `save_pretrained` of transformers 5 wrote, model and tokenizer.
-        out: Folder that receives the four files; made if it does not exist.
+        out: Folder that receives the files; made if it does not exist.
         name: The student's id, by which carabin names it in what it writes.
 
     Raises:
-        CheckpointError: a file is missing, damaged, or not a token classifier's.
+        CheckpointError: a file is missing, damaged, or neither a token classifier's nor a T5's.
     """
     config = publishable_config(_read(checkpoint / "config.json"), name)
-    settings = publishable_tokenizer_config(_read(checkpoint / "tokenizer_config.json"), config)
-    tokenizer = publishable_tokenizer(_read(checkpoint / "tokenizer.json"))
+    files = {
+        "config.json": config,
+        "tokenizer_config.json": publishable_tokenizer_config(_read(checkpoint / "tokenizer_config.json"), config),
+        "tokenizer.json": publishable_tokenizer(_read(checkpoint / "tokenizer.json")),
+    }
+    if is_seq2seq(config):
+        files[GENERATION] = publishable_generation_config(_read(checkpoint / GENERATION), config)
+        files[EXERCISES] = _checked_exercises(checkpoint / EXERCISES)
     if not (checkpoint / WEIGHTS).is_file():
         raise CheckpointError(f"{checkpoint / WEIGHTS}: no such file; only safetensors are published, never pickles")
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / "config.json", config)
-    _write(out / "tokenizer_config.json", settings)
-    _write(out / "tokenizer.json", tokenizer)
+    for path, value in files.items():
+        _write(out / path, value)
     shutil.copyfile(checkpoint / WEIGHTS, out / WEIGHTS)
 
 
@@ -71,14 +88,13 @@ def publishable_config(config: Mapping[str, Any], name: str) -> Json:
     """Return the config with the student's id for its name, instead of a path of the machine that trained it.
 
     Raises:
-        CheckpointError: the config is not a token classifier's.
+        CheckpointError: the config is neither a token classifier's nor a T5's.
     """
-    if not config.get("id2label") or not str((config.get("architectures") or [""])[0]).endswith(
-        "ForTokenClassification"
-    ):
+    needed, architecture, instead = _FAMILIES[is_seq2seq(config)]
+    if not config.get(needed) or not str((config.get("architectures") or [""])[0]).endswith(architecture):
         raise CheckpointError(
-            f"config.json of '{name}': no id2label, or architectures is not …ForTokenClassification; "
-            "save the model that was trained for the task, not its bare encoder"
+            f"config.json of '{name}': no {needed}, or architectures is not …{architecture}; "
+            f"save the model that was trained for the task, not {instead}"
         )
     return {"_name_or_path": name, **{key: value for key, value in config.items() if key != "_name_or_path"}}
 
@@ -105,7 +121,8 @@ def publishable_tokenizer_config(settings: Mapping[str, Any], config: Mapping[st
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": int(longest),
-        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        # A T5 that is given token types refuses to write.
+        "model_input_names": ["input_ids", *(() if is_seq2seq(config) else ("token_type_ids",)), "attention_mask"],
         "clean_up_tokenization_spaces": False,
         **tokens,
     }
@@ -117,6 +134,27 @@ def publishable_tokenizer(tokenizer: Mapping[str, Any]) -> Json:
     Left in, they would cut long documents silently for whoever loads the file with `tokenizers` alone.
     """
     return {**tokenizer, "truncation": None, "padding": None}
+
+
+def publishable_generation_config(generation: Mapping[str, Any], config: Mapping[str, Any]) -> Json:
+    """Return the settings of `generate`, greedy and as long as the student writes: transformers stops at 20 tokens.
+
+    Raises:
+        CheckpointError: it does not say with which tokens a text begins and ends.
+    """
+    tokens = {key: generation.get(key, config.get(key)) for key in _FRAME}
+    if missing := [key for key, token in tokens.items() if not isinstance(token, int)]:
+        raise CheckpointError(
+            f"{GENERATION}: no {', '.join(missing)}; save the model with the generation config it was trained with"
+        )
+    return {**tokens, "max_new_tokens": config["max_written"], "do_sample": False, "num_beams": 1}
+
+
+def _checked_exercises(path: Path) -> Json:
+    words = _read(path)
+    if not all(isinstance(words.get(key), dict) for key in ("stems", "terms")):
+        raise CheckpointError(f"{path}: no stems or no terms to make exercises with; train the student again")
+    return words
 
 
 def _token_text(token: str | Mapping[str, Any]) -> str:

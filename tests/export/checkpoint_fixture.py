@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
 from carabin.tokens.tagging import bio_tags
-from export.build_onnx import run_export
+from export.export_environment import run_export
 from export.publishable import write_publishable
 from zoo.labels import LABEL_SETS
 

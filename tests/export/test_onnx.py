@@ -8,9 +8,11 @@ import pytest
 
 from carabin import Annotator
 from carabin.engines.engine import OnnxEngine
-from export.gate import gate_int8, rank_by_sensitivity
-from export.parity import compare_torch_with_onnx, folder_batches
+from export.gate import GateResult, gate_int8
+from export.onnx_files import TAGGER, fp32_file, int8_file
 from export.quantise import Int8Options, quantisable_nodes, quantise, small_tables
+from export.sensitivity import rank_by_sensitivity
+from export.tagger import compare_torch_with_onnx, folder_batches, make_probe
 from tests.export.checkpoint_fixture import TEXTS
 
 pytest_plugins = ["tests.export.checkpoint_fixture"]
@@ -98,67 +100,74 @@ def test_small_tables_and_excluded_nodes_stay_in_fp32(exported: Path, tmp_path: 
 
 
 def test_rank_by_sensitivity_covers_every_node(exported: Path) -> None:
-    fp32 = exported / "onnx" / "model.onnx"
-    ranked = rank_by_sensitivity(fp32, folder_batches(exported, TEXTS))
-    assert sorted(name for name, _ in ranked) == sorted(quantisable_nodes(fp32))
+    ranked = rank_by_sensitivity(exported, TAGGER, make_probe(folder_batches(exported, TEXTS)))
+    assert sorted(name for name, _ in ranked) == sorted(quantisable_nodes(exported / "onnx" / "model.onnx"))
     errors = [error for _, error in ranked]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] > 0
 
 
+@pytest.fixture
+def student(exported: Path, tmp_path: Path) -> Path:
+    """A folder whose fp32 file is there, and an INT8 file of an earlier run."""
+    (tmp_path / "onnx").mkdir()
+    fp32_file(tmp_path, "model").write_bytes(fp32_file(exported, "model").read_bytes())
+    int8_file(tmp_path, "model").write_bytes(b"an earlier run's")
+    return tmp_path
+
+
 class Scores:
     """A task metric by fiat: fp32, then each INT8 attempt in turn; notes how many products each file has in INT8."""
 
-    def __init__(self, *values: float) -> None:
-        self.values = iter(values)
+    def __init__(self, student: Path, *values: float) -> None:
+        self.student, self.values = student, iter(values)
         self.seen: list[int] = []
 
-    def __call__(self, path: Path) -> float:
-        self.seen.append(int8_operators(path))
+    def __call__(self, quantized: bool) -> float:
+        self.seen.append(int8_operators((int8_file if quantized else fp32_file)(self.student, "model")))
         return next(self.values)
 
 
-def test_gate_publishes_int8_that_holds(exported: Path, tmp_path: Path) -> None:
-    scores, int8 = Scores(0.8, 0.7951), tmp_path / "model_quantized.onnx"
-    result = gate_int8(exported / "onnx" / "model.onnx", int8, scores, []).to_dict()
+def gate(student: Path, scores: Scores, exported: Path) -> GateResult:
+    return gate_int8(student, TAGGER, "f1", scores, make_probe(folder_batches(exported, TEXTS[:1])))
+
+
+def test_gate_publishes_int8_that_holds(student: Path, exported: Path) -> None:
+    scores = Scores(student, 0.8, 0.7951)
+    result = gate(student, scores, exported).to_dict()
     assert (result["published"], result["passed"], result["excluded_nodes"]) == (True, True, [])
-    assert int8.is_file()
-    assert "loses 0.49 points" in result["why"]
+    assert (result["f1_fp32"], result["f1_int8"]) == (0.8, 0.7951)
+    assert "loses 0.49 points of F1" in result["why"]
     assert scores.seen == [0, 13]
 
 
-def test_gate_accepts_exactly_half_a_point(exported: Path, tmp_path: Path) -> None:
-    result = gate_int8(exported / "onnx" / "model.onnx", tmp_path / "q.onnx", Scores(0.805, 0.8), [])
-    assert result.published
+def test_gate_accepts_exactly_half_a_point(student: Path, exported: Path) -> None:
+    assert gate(student, Scores(student, 0.805, 0.8), exported).published
 
 
-def test_gate_falls_back_to_mixed_precision(exported: Path, tmp_path: Path) -> None:
+def test_gate_falls_back_to_mixed_precision(student: Path, exported: Path, tmp_path: Path) -> None:
     """The file left behind must be the one that passed, not the one that failed before it."""
-    fp32, int8 = exported / "onnx" / "model.onnx", tmp_path / "model_quantized.onnx"
-    batches = folder_batches(exported, TEXTS)
-    result = gate_int8(fp32, int8, Scores(0.8, 0.7, 0.79, 0.8), batches)
+    result = gate(student, Scores(student, 0.8, 0.7, 0.79, 0.8), exported)
     assert result.published
     assert len(result.attempts) == 3
-    ranked = [name for name, _ in rank_by_sensitivity(fp32, batches)]
-    assert list(result.options.excluded_nodes) == ranked[: len(result.options.excluded_nodes)]
-    quantise(fp32, tmp_path / "expected.onnx", result.options)
-    assert int8.read_bytes() == (tmp_path / "expected.onnx").read_bytes()
+    ranked = rank_by_sensitivity(student, TAGGER, make_probe(folder_batches(exported, TEXTS[:1])))
+    excluded = [name for name, _ in ranked][: len(result.options.excluded_nodes)]
+    assert list(result.options.excluded_nodes) == excluded
+    quantise(fp32_file(student, "model"), tmp_path / "expected.onnx", result.options)
+    assert int8_file(student, "model").read_bytes() == (tmp_path / "expected.onnx").read_bytes()
 
 
-def test_gate_refuses_and_leaves_no_file(exported: Path, tmp_path: Path) -> None:
-    int8 = tmp_path / "model_quantized.onnx"
-    batches = folder_batches(exported, TEXTS[:1])
-    result = gate_int8(exported / "onnx" / "model.onnx", int8, Scores(0.8, 0.7, 0.71, 0.72, 0.73), batches)
+def test_gate_refuses_and_leaves_no_file(student: Path, exported: Path) -> None:
+    result = gate(student, Scores(student, 0.8, 0.7, 0.71, 0.72, 0.73), exported)
     assert not result.published
-    assert result.f1_int8 == 0.73
+    assert result.int8 == 0.73
     assert "loses 7.00 points" in result.why
-    assert not int8.exists()
+    assert not int8_file(student, "model").exists()
 
 
 @pytest.mark.parametrize("value", [0.0, float("nan")])
-def test_gate_cannot_be_passed_by_a_model_that_finds_nothing(exported: Path, tmp_path: Path, value: float) -> None:
-    (tmp_path / "q.onnx").write_bytes(b"an earlier run's")
-    result = gate_int8(exported / "onnx" / "model.onnx", tmp_path / "q.onnx", Scores(value), [])
+def test_gate_cannot_be_passed_by_a_model_that_finds_nothing(student: Path, exported: Path, value: float) -> None:
+    result = gate(student, Scores(student, value), exported)
     assert not result.published
     assert "nothing to hold INT8 against" in result.why
-    assert not (tmp_path / "q.onnx").exists()
+    assert not int8_file(student, "model").exists()

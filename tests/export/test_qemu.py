@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from carabin import Annotator
-from export.parity import folder_batches
 from export.quantise import Int8Options, quantise
+from export.tagger import folder_batches
 from tests.export.trained_fixture import SENTENCES, annotated
 
 pytest_plugins = ["tests.export.trained_fixture"]

@@ -14,7 +14,7 @@ from transformers import BertConfig
 
 from carabin.documents import Document, Entity
 from carabin.tokens.tagging import bio_tags
-from export.build_onnx import run_export
+from export.export_environment import run_export
 from export.publishable import write_publishable
 from export.quantise import quantise
 from tests.export.checkpoint_fixture import export_python
