@@ -11,20 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carabin.engines.engine import open_session
 from export.onnx_files import MERGED, SEQ2SEQ, fp32_file, int8_file
 
+THREADS = 1
+"""Comparisons must not depend on the number of cores."""
 PAST, PRESENT = "past_key_values", "present"
 Feeds = dict[str, NDArray[Any]]
-
-
-def open_session(path: Path) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    """Return an onnxruntime session on one thread: comparisons must not depend on the number of cores."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 class MergedSeq2Seq:
@@ -33,7 +26,7 @@ class MergedSeq2Seq:
     def __init__(self, student: Path, quantized: bool) -> None:
         """Open the files of a student's folder, fp32 or INT8."""
         file = int8_file if quantized else fp32_file
-        self.encoder, self.decoder = (open_session(file(student, name)) for name in (SEQ2SEQ[0], MERGED))
+        self.encoder, self.decoder = (open_session(file(student, name), THREADS) for name in (SEQ2SEQ[0], MERGED))
 
     def read(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> MergedSources:
         """Encode a padded batch of sources."""

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.documents import Document
+from carabin.engines.engine import open_session
 from carabin.generation.decoding import SpecialTokens
 from carabin.generation.onnx_seq2seq import OnnxSeq2Seq
 from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
 from export.export_environment import run_merge
-from export.merged_decoder import MergedSeq2Seq, open_session
+from export.merged_decoder import THREADS, MergedSeq2Seq
 from export.onnx_files import FOLDER, SEQ2SEQ
 from export.parity import TOLERANCE
 from export.parity_seq2seq import Seq2SeqParity, compare_engines
@@ -65,7 +66,7 @@ class Seq2SeqExport:
     def compare(self, student: Path) -> Seq2SeqParity:
         """Compare the checkpoint with the fp32 files."""
         onnx = OnnxSeq2Seq(student / FOLDER, quantized=False)
-        return self._compare(student, TorchSeq2Seq.load(student), onnx)
+        return self.compare_engines(student, TorchSeq2Seq.load(student), onnx)
 
     def make_score(self, student: Path) -> Callable[[bool], float]:
         """Return the ROUGE-L of the conclusions that the fp32 or INT8 files write."""
@@ -99,13 +100,14 @@ class Seq2SeqExport:
         found = {}
         for quantized in (False, True) if int8 else (False,):
             apart = OnnxSeq2Seq(student / FOLDER, quantized=quantized)
-            parity = self._compare(student, apart, MergedSeq2Seq(student, quantized))
+            parity = self.compare_engines(student, apart, MergedSeq2Seq(student, quantized))
             if not parity.passed:
                 raise RunError(f"{student / FOLDER}: the merged decoder is not the two: {parity.describe()}")
             found["int8" if quantized else "onnx"] = parity.to_dict()
         return {"merged_vs_unmerged": found}
 
-    def _compare(self, student: Path, one: Any, other: Any) -> Seq2SeqParity:  # noqa: ANN401 - two of Seq2Seq
+    def compare_engines(self, student: Path, one: Any, other: Any) -> Seq2SeqParity:  # noqa: ANN401 - two of Seq2Seq
+        """Compare two engines of the student on the reports, each read for one of its tasks."""
         tokenizer, special, window = read_tokenizer(student)
         bodies = [report.body for report in self.documents[:PARITY_TEXTS]]
         sources = [encode(tokenizer, PREFIXES[number % len(PREFIXES)] + body, window)
@@ -117,7 +119,7 @@ def rouge_l(written: Sequence[str], references: Sequence[str]) -> float:
     """Return ROUGE-L, in [0, 1], with the project's tokenizer, which keeps accents."""
     import evaluate
 
-    metric = evaluate.load(str(ROUGE))
+    metric = evaluate.load(str(ROUGE), keep_in_memory=True)
     return float(metric.compute(predictions=list(written), references=list(references))["rougeL"])
 
 
@@ -143,7 +145,7 @@ def make_probe(pairs: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> 
     """
 
     def probe(files: Mapping[str, Path]) -> NDArray[np.float32]:
-        encoder, decoder = (open_session(files[name]) for name in SEQ2SEQ[:2])
+        encoder, decoder = (open_session(files[name], THREADS) for name in SEQ2SEQ[:2])
         answers = []
         for source, fed in pairs:
             mask = np.ones_like(source)
