@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,14 +42,15 @@ from rich.progress import track
 
 from carabin.annotator import Annotator
 from carabin.documents import Document
+from evaluation.model_facts import describe_model
 from evaluation.ner_report import Noise, ScoreError, score_documents
-from zoo.checkpoints import ENSEMBLE, Which, model_file, read_ensemble, resolve_which
+from zoo.checkpoints import Which
 from zoo.corpora import read_documents, revision_of
 from zoo.errors import one_line_errors
 from zoo.labels import LABEL_SETS
-from zoo.registry import REPOSITORY, Registry
+from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
-from zoo.runs import hash_file, provenance, write_json
+from zoo.runs import provenance, write_json
 from zoo.torch_engine import load_annotator
 
 SCHEMA = 1
@@ -73,48 +73,6 @@ def label_set_of(annotator: Annotator) -> str:
         if set(labels) == set(annotator.labels):
             return name
     raise ScoreError(f"the model's labels ({', '.join(annotator.labels)}) are no label set of zoo.labels")
-
-
-def describe_model(folder: Path, which: Which) -> dict[str, Any]:
-    """Return which file is scored: its path (below the repository where it is there), hash, size and weights."""
-    file = model_file(folder, which)
-    place = folder.resolve()
-    return {
-        # An absolute path says where the run's machine keeps things, which is nobody's business once published.
-        "path": place.relative_to(REPOSITORY).as_posix() if place.is_relative_to(REPOSITORY) else place.name,
-        "sha256": hash_file(file),
-        "which": resolve_which(folder, which),
-        "parameters": count_parameters(folder, file),
-        "bytes": sum(part.stat().st_size for part in weight_parts(folder, file)),
-    }
-
-
-def count_parameters(folder: Path, file: Path) -> int | None:
-    """Return the number of weights: of the checkpoints, or else of the ONNX file's initializers."""
-    checkpoints = [part for part in weight_parts(folder, file) if part.suffix == ".safetensors"]
-    beside = folder / "model.safetensors"
-    if checkpoints or beside.is_file():
-        return sum(_count_in_checkpoint(checkpoint) for checkpoint in checkpoints or [beside])
-    try:
-        import onnx
-    except ImportError:
-        return None
-    initializers = onnx.load(file, load_external_data=False).graph.initializer
-    return sum(prod(i.dims) for i in initializers if not i.name.endswith(("_scale", "_zero_point")) and i.dims)
-
-
-def weight_parts(folder: Path, file: Path) -> list[Path]:
-    """Return the files that hold a model's weights: one, or each member's of an ensemble."""
-    if file.name != ENSEMBLE:
-        return [file]
-    return [member / "model.safetensors" for member in read_ensemble(folder)]
-
-
-def _count_in_checkpoint(checkpoint: Path) -> int:
-    from safetensors import safe_open
-
-    with safe_open(checkpoint, "np") as weights:
-        return sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
 
 
 def score_model(

@@ -86,7 +86,7 @@ def make_endpoint_zoo(root, recipe=RECIPE) -> Registry:
 
 
 def test_from_an_endpoint_to_a_student_and_the_key_is_in_no_file(tmp_path, monkeypatch):
-    from evaluation.score_run import find_model
+    from evaluation.run_roles import find_model
     from zoo.corpora import read_documents
 
     plan = make_plan("bert-test", "local", registry=make_endpoint_zoo(tmp_path), runs=tmp_path / "runs")
