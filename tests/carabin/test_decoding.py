@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carabin.generation.decoding import Generated, Limits, SpecialTokens, generate, log_softmax
+from carabin.generation.decoding import Generated, Limits, SpecialTokens, generate
+from carabin.generation.limits import log_softmax
 
 VOCABULARY = 6
 END = 1
