@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from carabin.documents import Document
-from carabin.exercises.exercise import OPTIONS, ExerciseError, Question, QuestionSet
+from carabin.exercises.exercise import OPTIONS, ExerciseError, Kind, Question, QuestionSet
 from carabin.exercises.form import LINKED, Draft, parse_form, read_form, write_form
 from carabin.exercises.wording import MEASURED, fold, has_shape, mentions
 from carabin.generation.quantities import find_measures
@@ -29,7 +29,7 @@ def score_exercises(
     reports: Sequence[Document],
     sets: Sequence[QuestionSet],
     asked: int,
-    free: Mapping[str, Sequence[str]],
+    free: Mapping[Kind, Sequence[str]],
     terms: Terms,
     seed: int,
     resamples: int = RESAMPLES,
@@ -139,7 +139,7 @@ def _agrees(question: Question, report: Document) -> bool:
 
 
 def _score_free(
-    reports: Sequence[Document], free: Mapping[str, Sequence[str]], share: Callable[..., dict[str, Any]]
+    reports: Sequence[Document], free: Mapping[Kind, Sequence[str]], share: Callable[..., dict[str, Any]]
 ) -> dict[str, Any]:
     """Return how much of what is written without the grammar is of the form, and keeps every rule besides."""
     by_report = [[texts[number] for texts in free.values()] for number in range(len(reports))]

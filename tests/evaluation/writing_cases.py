@@ -32,6 +32,7 @@ class Oracle:
     tell: object = None
     spoil: object = None
     free: str | None = None
+    split: str = SPLIT
     read: list[str] = field(default_factory=list)
 
     def __post_init__(self):
@@ -45,7 +46,7 @@ class Oracle:
             yield Told(self.tell(conclusion) if self.tell else conclusion)
 
     def drafts(self, identifier):
-        return make_drafts(self.known[identifier], SPLIT, 1)
+        return make_drafts(self.known[identifier], self.split, 1)
 
     def exercises(self, documents, kinds, count, progressive, seed):
         for document in documents:
