@@ -54,7 +54,7 @@ class FamilyExport(Protocol):
 
     @property
     def metric(self) -> str:
-        """What the gate holds: a key of `export.gate.METRIC_NAMES`."""
+        """What the gate holds: a key of `export.gate_record.METRIC_NAMES`."""
         ...
 
     def to_inputs(self) -> dict[str, Any]:

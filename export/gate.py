@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from export.gate_record import METRIC_NAMES
 from export.onnx_files import fp32_file, int8_file, remove_int8
 from export.quantise import Int8Options, quantise
 from export.sensitivity import Probe, rank_by_sensitivity
@@ -21,8 +22,6 @@ LIMIT = 0.005
 SHARES = (0.1, 0.25, 0.5)
 """Share of the quantisable nodes kept in fp32 at each attempt, most sensitive first. Past half of them an INT8 file has
 lost its point: it is neither small nor fast."""
-METRIC_NAMES = {"f1": "F1", "rougeL": "ROUGE-L"}
-"""Key in parity.json -> how it is called."""
 
 Score = Callable[[bool], float]
 """Task metric on the dev split, in [0, 1], of a student's fp32 files (False) or INT8 files (True). Higher is better."""

@@ -23,7 +23,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from rich.console import Console
 
-from export.push_checks import PublishableRepository, PublishError, check_publishable, read_publishable
+from export.push_checks import PublishableRepository, check_publishable, read_publishable
+from export.push_files import PublishError
 from export.push_plan import PushPlan, check_visibility, find_tag, plan_push, print_plan
 
 __all__ = ["PublishError", "PushPlan", "PushResult", "check_publishable", "plan_push", "push"]

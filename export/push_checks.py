@@ -4,19 +4,18 @@ A publishable repository is the last step's output: model, tokenizer, ONNX, card
 `parity.json`, and `manifest.json`, which holds the size and sha256 of every other file but the signature made over it.
 """
 
-import hashlib
-import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, TypeGuard
+from pathlib import Path
+from typing import Any
 
-from carabin.errors import CarabinError, ModelError
+from carabin.errors import ModelError
 from carabin.trust.manifest import MANIFEST, SIGNATURE
 from carabin.trust.signature import signed_files
 from carabin.verify import Signed, verify
-from zoo.runs import RECORD, hash_file
+from export.push_files import PublishError, check_manifest, list_files, read_object, refuse_pickles
+from export.push_model import check_family, check_int8_gate, check_onnx_parity, is_number
+from zoo.runs import hash_file
 
 CARD = "README.md"
 REQUIRED_FILES = (
@@ -33,15 +32,8 @@ REQUIRED_FILES = (
 )
 PUBLIC_LEVELS = ("open", "share-alike", "attribution-bound")
 PRIVATE_LEVEL = "research-only"
-HEADLINE_METRICS = ("ner_exact_f1", "rougeLsum", "rougeL")
-QUANTIZED_SUFFIXES = ("_quantized", "_int8", "_uint8", "_q4", "_q4f16", "_bnb4")
-INT8_LIMIT = 0.005
-"""Half a point of F1, the most that INT8 may lose."""
-PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill", ".npy", ".npz")
-
-
-class PublishError(CarabinError):
-    """The folder must not be published; the message names the thing, the cause and the way out, on one line."""
+HEADLINE_METRICS = ("rougeL", "ner_exact_f1")
+"""What the quality gate holds: a student that writes has entities scored too, its texts come first."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +86,7 @@ def read_publishable(folder: Path, public_key: Path | None = None) -> Publishabl
         raise PublishError(f"{folder / CARD}: stale, it is not the card rendered from this run; render the card again")
     check_onnx_parity(read_object(folder, "parity.json", "export again"), folder, files)
     check_int8_gate(read_object(folder, "parity.json", "export again"), folder, files)
+    check_family(folder, files)
     student = lineage.get("student")
     return PublishableRepository(
         folder=folder,
@@ -120,73 +113,6 @@ def check_trust(folder: Path, names: list[str], public_key: Path | None) -> Sign
         return verify(folder, public_key).signature
     except ModelError as error:
         raise PublishError(f"{error} (as a hospital's `carabin verify` would say)") from error
-
-
-def list_files(folder: Path) -> list[str]:
-    """Return the files to publish, as sorted POSIX paths: all but the record that a run keeps for itself.
-
-    Raises:
-        PublishError: The folder holds a symbolic link, which could publish a file of another place.
-    """
-    names = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink():
-            raise PublishError(f"{path}: a symbolic link; put the file itself there")
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != RECORD:
-            names.append(name)
-    return names
-
-
-def read_object(folder: Path, name: str, way_out: str) -> dict[str, Any]:
-    """Return the JSON object that a file holds.
-
-    Raises:
-        PublishError: The file cannot be read or holds something else.
-    """
-    try:
-        value = json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PublishError(f"{folder / name}: unreadable ({error}); {way_out}") from error
-    if not isinstance(value, dict):
-        raise PublishError(f"{folder / name}: not a JSON object; {way_out}")
-    return value
-
-
-def refuse_pickles(folder: Path, names: list[str]) -> None:
-    """Refuse files that run code when they are loaded, whatever their name."""
-    for name in names:
-        with (folder / name).open("rb") as file:
-            start = file.read(9)
-        if name.endswith(PICKLE_SUFFIXES) or looks_like_pickle(name, start):
-            raise PublishError(f"{folder / name}: a pickle or an archive, which can run code; publish safetensors only")
-
-
-def looks_like_pickle(name: str, start: bytes) -> bool:
-    """Tell from the first 9 bytes whether a file is a pickle (protocols 2 to 5) or a zip, which torch.save writes."""
-    if name.endswith(".safetensors"):
-        # It starts with the length of its JSON header, which may happen to spell a pickle's or a zip's first bytes.
-        return start[8:9] != b"{"
-    return start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"))
-
-
-def check_manifest(folder: Path, names: list[str]) -> None:
-    """Compare the files on disk with those the manifest lists, both ways."""
-    way_out = "run the export again"
-    listed = read_object(folder, MANIFEST, way_out).get("files")
-    if not isinstance(listed, dict):
-        raise PublishError(f'{folder / MANIFEST}: has no "files"; {way_out}')
-    for name in names:
-        if name not in listed and name not in (MANIFEST, SIGNATURE):
-            raise PublishError(f"{folder / name}: not in {MANIFEST}; delete it, or {way_out}")
-    for name, expected in listed.items():
-        if name not in names:
-            raise PublishError(f"{folder / name}: in {MANIFEST} but not on disk; {way_out}")
-        path = folder / name
-        if not isinstance(expected, dict) or expected.get("size") != path.stat().st_size:
-            raise PublishError(f"{path}: not the size that {MANIFEST} gives; {way_out}")
-        if expected.get("sha256") != hash_file(path):
-            raise PublishError(f"{path}: not the sha256 that {MANIFEST} gives; {way_out}")
 
 
 def read_verdict(lineage: dict[str, Any], folder: Path) -> str:
@@ -238,49 +164,3 @@ def find_values(node: object, metric: str) -> Iterator[float]:
             yield float(value)
         elif key != metric:
             yield from find_values(child, metric)
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Tell whether a JSON value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def check_onnx_parity(parity: dict[str, Any], folder: Path, names: list[str]) -> None:
-    """Check that there is an ONNX model and that it answers as torch does; the figures count, not the word `passed`."""
-    where = folder / "parity.json"
-    if not any(name.startswith("onnx/") and name.endswith(".onnx") for name in names):
-        raise PublishError(f"{folder / 'onnx'}: holds no ONNX file; export again")
-    compared = parity.get("torch_vs_onnx")
-    if not isinstance(compared, dict):
-        raise PublishError(f"{where}: torch and ONNX were never compared; export again")
-    difference, tolerance = compared.get("max_abs_logit_difference"), compared.get("tolerance")
-    within = is_number(difference) and is_number(tolerance) and difference <= tolerance
-    if compared.get("passed") is not True or not within:
-        raise PublishError(
-            f"{where}: torch and ONNX differ by {difference} (tolerance {tolerance}); correct the export, run it again"
-        )
-
-
-def check_int8_gate(parity: dict[str, Any], folder: Path, names: list[str]) -> None:
-    """Check that a quantized file is there exactly when its task metric held; here too the figures count."""
-    int8 = parity.get("int8")
-    if not isinstance(int8, dict):
-        raise PublishError(f"{folder / 'parity.json'}: INT8 was never judged; export again")
-    quantized = [name for name in names if PurePosixPath(name).stem.endswith(QUANTIZED_SUFFIXES)]
-    fp32, quantized_f1, limit = int8.get("f1_fp32"), int8.get("f1_int8"), int8.get("limit", INT8_LIMIT)
-    # The last addend is for the last bit of a difference of floats.
-    held = is_number(fp32) and is_number(quantized_f1) and is_number(limit) and fp32 - quantized_f1 <= limit + 1e-9
-    if quantized and not (held and int8.get("passed") is True and int8.get("published") is True):
-        why = int8.get("why") or f"F1 {int8.get('f1_int8')} against {int8.get('f1_fp32')}"
-        raise PublishError(f"{folder / quantized[0]}: INT8 did not pass its gate ({why}); export again without it")
-    if int8.get("published") is True and not quantized:
-        raise PublishError(f"{folder / 'parity.json'}: says that INT8 is published, and no file is; export again")
-
-
-def hash_git_blob(path: Path) -> str:
-    """Return the SHA-1 under which git, and so the Hub, stores a small file."""
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

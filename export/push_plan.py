@@ -11,7 +11,9 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from export.push_checks import MANIFEST, PublishableRepository, PublishError, hash_git_blob, list_files
+from carabin.trust.manifest import MANIFEST
+from export.push_checks import PublishableRepository
+from export.push_files import PublishError, hash_git_blob, list_files
 from zoo.runs import hash_file
 
 HUB_FILE = ".gitattributes"

@@ -3,7 +3,8 @@
     make ship-bert-mini PROFILE=quaero [KEY=publisher.pem]
     python -m export.ship --run runs/bert-mini/quaero/seed-1 [--key publisher.pem]
 
-1. Copy the run's repository but for the float32 weights: what a hospital runs, and all that says what it is.
+1. Copy the run's repository but for the float32 weights and the merged decoder, which carabin does not read: what a
+   hospital runs, and all that says what it is.
 2. Write the manifest of these files anew and, with a key, sign it.
 3. Verify the folder as a hospital would; refuse one that weighs too much.
 4. Take the place of the student shipped before, `carabin/students/<student>/`.
@@ -21,6 +22,7 @@ import typer
 from carabin.student_folder import SHIPPED
 from carabin.verify import Verification, verify
 from export.lineage import write_manifest
+from export.onnx_files import MERGED, fp32_file, int8_file, onnx_names
 from export.publishable import start_afresh
 from export.sign import key_password, sign_files
 from zoo.errors import one_line_errors
@@ -28,8 +30,7 @@ from zoo.runs import RECORD, RunError, read_json
 
 LARGEST = 8_000_000
 """Bytes of one shipped student: the wheel carries several."""
-INT8 = "onnx/model_quantized.onnx"
-LEFT_OUT = frozenset({"model.safetensors", "onnx/model.onnx", "manifest.json", "model.sig", RECORD})
+LEFT_OUT = frozenset({"model.safetensors", "manifest.json", "model.sig", RECORD})
 
 
 def ship(run: Path, shipped: Path = SHIPPED, key: Path | None = None, largest: int = LARGEST) -> Verification:
@@ -48,15 +49,18 @@ def ship(run: Path, shipped: Path = SHIPPED, key: Path | None = None, largest: i
     repository = run / "repository"
     if not (repository / RECORD).is_file():
         raise RunError(f"{repository}: no such repository; finish the run first (make train-…)")
-    if not (repository / INT8).is_file():
-        raise RunError(f"{repository / INT8}: the quality gate published no INT8 file; this student is not shipped")
+    names = onnx_names(read_json(repository / "config.json"))
+    for int8 in (int8_file(repository, name) for name in names):
+        if not int8.is_file():
+            raise RunError(f"{int8}: the quality gate published no INT8 file; this student is not shipped")
+    left_out = {int8_file(repository, MERGED), *(fp32_file(repository, name) for name in names)}
     name = read_json(run / "plan.json")["student"]["id"]
     fresh = shipped / f".{name}.partial"
     fresh.mkdir(parents=True, exist_ok=True)
     start_afresh(fresh)
     for source in sorted(path for path in repository.rglob("*") if path.is_file()):
         relative = source.relative_to(repository).as_posix()
-        if relative not in LEFT_OUT:
+        if relative not in LEFT_OUT and source not in left_out:
             (fresh / relative).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, fresh / relative)
     write_manifest(fresh)

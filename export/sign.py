@@ -30,7 +30,8 @@ import typer
 from carabin.errors import CarabinError
 from carabin.trust.manifest import SIGNATURE
 from carabin.trust.signature import NOT_SIGNED, check_signature
-from export.push_checks import list_files, read_publishable
+from export.push_checks import read_publishable
+from export.push_files import list_files
 from zoo.errors import one_line_errors
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import pytest
 
 from carabin import Annotator, Document
 from export.build_onnx import build_onnx
-from export.push_checks import check_int8_gate, check_onnx_parity, list_files
+from export.push_files import list_files
+from export.push_model import check_int8_gate, check_onnx_parity
 from export.tagger import TaggerExport
 from tests.export.checkpoint_fixture import TEXTS, export_python
 from zoo.runs import RunError, read_json

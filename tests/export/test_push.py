@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from export.push import PublishError, app, check_publishable
-from export.push_checks import looks_like_pickle
+from export.push_files import looks_like_pickle
 from tests.export.repository_fixture import build_repository, edit_json, seal, write_manifest
 from tests.hub.loopback import LoopbackHub
 
@@ -252,7 +252,7 @@ REFUSALS: dict[str, tuple[Change, str]] = {
         set_parity(int8={"published": True, "passed": True, "f1_fp32": 0.81, "f1_int8": 0.80}),
         "F1 0.8 against 0.81",
     ),
-    "INT8 unmeasured": (set_parity(int8={"published": True, "passed": True}), "F1 None against None"),
+    "INT8 unmeasured": (set_parity(int8={"published": True, "passed": True}), "never measured"),
     "INT8 never judged": (set_parity(int8=None), "never judged"),
     "INT8 vanished": (damage(lambda f: (f / "onnx/model_quantized.onnx").unlink()), "and no file is"),
     "no ONNX": (damage(lambda f: shutil.rmtree(f / "onnx")), "holds no ONNX file"),

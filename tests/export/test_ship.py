@@ -6,10 +6,12 @@ import pytest
 
 from carabin.student_folder import ModelError
 from carabin.verify import verify
-from export.ship import INT8, ship
+from export.ship import ship
 from export.sign import write_new_key
 from tests.export.repository_fixture import build_repository
 from zoo.runs import RECORD, RunError, write_json
+
+INT8 = "onnx/model_quantized.onnx"
 
 
 @pytest.fixture
