@@ -23,12 +23,14 @@ BASELINES = "baselines"
 ROUGES = (("rouge1", "ROUGE-1"), ("rouge2", "ROUGE-2"), ("rougeL", "ROUGE-L"), ("rougeLsum", "ROUGE-Lsum"))
 CLAIMS = ("numbers", "doses", "drugs", "negations")
 VALIDITY = (
-    ("parsed_free", "parses, free"), ("parsed", "parses"), ("right_count", "right count"), ("supported", "supported"),
-    ("quote_verbatim", "quote verbatim"), ("same_type", "same type"), ("distinct", "distinct"),
-    ("not_leaked", "not leaked"), ("gold_agreement", "gold agrees"),
+    ("parsed_free", "parses freely"), ("parsed", "parses"), ("right_count", "right count"), ("supported", "in report"),
+    ("quote_verbatim", "quote word for word"), ("same_type", "same type"), ("distinct", "options differ"),
+    ("not_leaked", "no leak"), ("gold_agreement", "gold agrees"),
 )  # fmt: skip
 
 Metrics = Mapping[str, Mapping[str, Any]]
+Rows = list[tuple[str, Mapping[str, Any]]]
+"""Who wrote, and the parts of their record of a split."""
 
 
 def read_metrics(run: Path) -> dict[str, dict[str, Any]]:
@@ -61,7 +63,7 @@ def print_summary(run: Path, console: Console) -> None:
     for split in metrics["student"]["splits"]:
         if "+" not in split:
             rows = _rows(metrics, baselines["splits"][split]["writers"], split)
-            for table in (_conclusions(rows, metrics, split), _exercises(rows, split), _entities(rows, split)):
+            for table in _tables(rows, metrics, split):
                 if table.rows:
                     console.print(table)
             if _has(metrics["student"], split):
@@ -74,6 +76,11 @@ def print_summary(run: Path, console: Console) -> None:
             model = metrics[role]["model"]
             console.print(f"{title}: {model['parameters'] / 1e6:.1f} M parameters, {model['bytes'] / 1e6:.1f} MB")
     console.print(f"student: {run / 'repository'}", soft_wrap=True)
+
+
+def _tables(rows: Rows, metrics: Metrics, split: str) -> tuple[Table, ...]:
+    described = (describe(rows, split) for describe in (_faithfulness, _exercises, _entities))
+    return _conclusions(rows, metrics, split), *described
 
 
 def _verdict(facts: Mapping[str, Any], with_teacher: bool) -> str:
@@ -89,34 +96,43 @@ def _has(record: Mapping[str, Any], split: str) -> bool:
     return "conclusion" in record["splits"].get(split, {})
 
 
-def _rows(metrics: Metrics, baselines: Mapping[str, Any], split: str) -> list[tuple[str, Mapping[str, Any]]]:
+def _rows(metrics: Metrics, baselines: Mapping[str, Any], split: str) -> Rows:
     models = [(title, metrics[role]["splits"].get(split, {})) for role, title in ROWS if role in metrics]
     return [*models, *baselines.items()]
 
 
-def _conclusions(rows: list[tuple[str, Mapping[str, Any]]], metrics: Metrics, split: str) -> Table:
+def _conclusions(rows: Rows, metrics: Metrics, split: str) -> Table:
     noised = sorted({name for record in metrics.values() for name in record["splits"] if name.startswith(f"{split}+")})
-    table = Table(title=f"{split}, conclusions [95 % document bootstrap]; faithful = share the report supports")
-    columns = ("writer", *(title for _, title in ROUGES), "interval of L", *CLAIMS, "facts kept")
-    for column in (*columns, *(name.partition("+")[2] for name in noised)):
-        table.add_column(column)
+    table = Table(title=f"{split}, conclusions: F-measure [95 % document bootstrap], ROUGE-L under noise")
+    columns = ("writer", *(title for _, title in ROUGES), "interval of L", *(name.partition("+")[2] for name in noised))
+    for column in columns:
+        table.add_column(column, no_wrap=column == "writer")
     under = {title: metrics[role]["splits"] for role, title in ROWS if role in metrics}
     for title, parts in rows:
-        if found := parts.get("conclusion"):
+        found = parts.get("conclusion", {})
+        if METRIC in found:
+            read = [under.get(title, {}).get(name, {}).get("conclusion", {}).get(METRIC) for name in noised]
             cells = [_figure(found.get(name)) for name, _ in ROUGES]
-            claims = [_share(found["faithfulness"][name]) for name in CLAIMS]
-            under_noise = [
-                _figure(under.get(title, {}).get(name, {}).get("conclusion", {}).get(METRIC)) for name in noised
-            ]
-            kept = _share(found.get("key_facts_kept"))
-            table.add_row(title, *cells, _interval(found.get(METRIC)), *claims, kept, *under_noise)
+            table.add_row(title, *cells, _interval(found[METRIC]), *map(_figure, read))
     return table
 
 
-def _exercises(rows: list[tuple[str, Mapping[str, Any]]], split: str) -> Table:
-    table = Table(title=f"{split}, exercises: share of the questions that keep each rule")
-    for column in ("writer", "questions", *(title for _, title in VALIDITY), "diverse"):
-        table.add_column(column)
+def _faithfulness(rows: Rows, split: str) -> Table:
+    table = Table(title=f"{split}, conclusions: share the report supports")
+    for column in ("writer", *CLAIMS, "facts kept", "words"):
+        table.add_column(column, no_wrap=column == "writer")
+    for title, parts in rows:
+        if found := parts.get("conclusion"):
+            claims = [_share(found["faithfulness"][name]) for name in CLAIMS]
+            words = f"{found['length']['words']['value']:.1f}" if "length" in found else ""
+            table.add_row(title, *claims, _share(found.get("key_facts_kept")), words)
+    return table
+
+
+def _exercises(rows: Rows, split: str) -> Table:
+    table = Table(title=f"{split}, exercises: share of n questions that keep each rule")
+    for column in ("writer", "n", *(title for _, title in VALIDITY), "diverse"):
+        table.add_column(column, no_wrap=column == "writer")
     for title, parts in rows:
         if found := parts.get("exercises"):
             cells = [_figure(found.get(name)) for name, _ in VALIDITY]
@@ -125,10 +141,10 @@ def _exercises(rows: list[tuple[str, Mapping[str, Any]]], split: str) -> Table:
     return table
 
 
-def _entities(rows: list[tuple[str, Mapping[str, Any]]], split: str) -> Table:
+def _entities(rows: Rows, split: str) -> Table:
     table = Table(title=f"{split}, entities as text, micro F1 over spans")
     for column in ("writer", "reports", "exact F1", "interval", "overlap F1"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "writer")
     for title, parts in rows:
         if found := parts.get("entities"):
             exact, overlap = found["ner_exact_f1"], found["ner_overlap_f1"]
@@ -153,7 +169,7 @@ def _interval(figure: Mapping[str, Any] | None) -> str:
 def main(run: Annotated[Path, typer.Option(help="Folder of the run.")]) -> None:
     """Print a finished run's results."""
     with one_line_errors("summary"):
-        print_summary(run, Console(width=160))
+        print_summary(run, Console(width=132))
 
 
 if __name__ == "__main__":
