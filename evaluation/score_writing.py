@@ -66,7 +66,8 @@ MODULES = (
 def read_split(plan: dict[str, Any], use: CorpusUse, registry: Registry) -> tuple[dict[str, Any], list[Document]]:
     """Return what names a split's corpus, and its documents, with gold entities where the corpus has them."""
     corpus = registry.corpus(use.corpus)
-    labels = plan["student"]["labels"] if corpus.labels or corpus.source == "synthetic" else None
+    wanted = plan["student"]["labels"]
+    labels = wanted if corpus.source == "synthetic" or corpus.labels == wanted else None
     documents = list(read_documents(registry, use, labels, plan["profile"]["data_seed"]))
     record = {"corpus": use.corpus, "revision": revision_of(corpus, use.split), "annotated": labels is not None}
     return record, documents

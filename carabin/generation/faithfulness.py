@@ -88,6 +88,7 @@ class Evidence:
         self._named = {claim.meaning for claim in claims if claim.kind == "drug"}
         self._dates = [claim.meaning for claim in claims if isinstance(claim.meaning, WrittenDate)]
         self._denied = {denied.stems for denied in self._polarity.denied}
+        self._absent = {d.stems for d in self._polarity.denied if d.thing and not is_empty(d.stems)}
         self._amounts: set[tuple[object, ...]] = set()
         self._often: set[tuple[int, tuple[Fraction, str]]] = set()
         """How often, and on which line: `20 mg, comprimé : 1 comprimé deux fois par jour`."""
@@ -151,10 +152,9 @@ class Evidence:
         return next(self._polarity.find_affirmed(stems), None) is not None
 
     def _affirmations(self, output: str, polarity: Polarity) -> Iterator[Claim]:
-        for stems in self._denied:
-            if not is_empty(stems):
-                for start, end in polarity.find_affirmed(stems):
-                    yield Claim("negation", output[start:end], start, end, stems, denied=False)
+        for stems in self._absent:
+            for start, end in polarity.find_affirmed(stems):
+                yield Claim("negation", output[start:end], start, end, stems, denied=False)
 
 
 def _claims(text: str, drugs: frozenset[str], polarity: Polarity) -> list[Claim]:

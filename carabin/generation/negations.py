@@ -44,11 +44,15 @@ _BULLET = re.compile(r"[ \t]*[-•*–·][ \t]")
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Something a text denies: where it does, from the denying word on, and the stems of the thing."""
+    """Something a text denies: where it does, from the denying word on, and the stems of the thing.
+
+    `thing` is false for what is denied of something else: `pas supérieure` does not deny all that is.
+    """
 
     start: int
     end: int
     stems: tuple[str, ...]
+    thing: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +121,10 @@ def _denied_behind(words: list[_Word]) -> Iterator[Denied]:
     for number, word in enumerate(words):
         if word.folded not in _DENIES or not _denies(words, number):
             continue
+        thing = _is_thing(words, number)
         phrase, after = _phrase(words, number + 1)
         while phrase:
-            yield Denied(word.start, phrase[-1].end, tuple(_stem(part.folded) for part in phrase))
+            yield Denied(word.start, phrase[-1].end, tuple(_stem(part.folded) for part in phrase), thing)
             if after >= len(words) or words[after].folded != "ou" or words[after].breaks:
                 break
             word = words[after]
@@ -141,6 +146,12 @@ def _denies(words: list[_Word], number: int) -> bool:
         case "aucun" | "aucune":
             return before != ":"
     return True
+
+
+def _is_thing(words: list[_Word], number: int) -> bool:
+    """Tell whether a denial is of a thing or of an act (`pas de`, `pas été`, `non-fumeur`), not of a quality."""
+    behind = words[number + 1].folded if number + 1 < len(words) else ""
+    return words[number].folded not in ("pas", "non") or behind in ("de", "d", "du", "des", "ete", "-")
 
 
 def _phrase(words: list[_Word], first: int) -> tuple[list[_Word], int]:

@@ -130,8 +130,9 @@ def _find_amounts(text: str) -> Iterator[Measure]:
     for match in _MEASURE.finditer(text):
         unit, over = match["unit"], match["over"]
         if match["w"]:
-            # In words only before a unit that is a word too: "un" is an article, "un g…" no gram.
-            values = [] if unit is None or len(unit) < 2 else [_read(None, match["w"])]
+            # In words only before a unit that is a word too: "un" is an article, "un DL" no decilitre.
+            spelled = unit is not None and (len(unit) > 2 or unit.casefold() == "an")
+            values = [] if not spelled else [_read(None, match["w"])]
         else:
             values = [_read(match["a"], None), *([_read(match["b"], None)] if match["b"] else [])]
             if not unit and not over and not _stands_alone(text, match):
