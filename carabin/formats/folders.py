@@ -1,28 +1,22 @@
 """Outputs that are a folder, with the files of each document called by its id.
 
 A part is a zip archive without dates, so that the same documents make the same bytes; the archives are unpacked at the
-end of the run, in order. Of two documents of one id the second is called `id~2`: nothing is lost or overwritten.
+end of the run, in order. Of two documents of one id the second is called `id~2`: nothing is lost or overwritten. Where
+a name does not tell the id, a file `name.id` beside the others holds it.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 import zipfile
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
 from carabin.documents import Document
 from carabin.formats.base import Provenance, Writer
-
-# What Windows refuses in a name, and `%` that spells it; a name that is nothing but dots is a way up.
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*%]|^\.+$|^[. ]|[. ]$')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.IGNORECASE)
-_LONGEST = 150
-"""Bytes of a name: file systems stop at 255, and a suffix and `~2` come after it."""
-_LONGEST_PATH = 400
-"""Code points of an id with folders in it: systems stop at 4,096 bytes with the folder's own path."""
+from carabin.formats.file_names import ID_SUFFIX, safe_name, told_id
 
 
 class FilePerDocumentWriter(Writer):
@@ -53,8 +47,12 @@ class FilePerDocumentWriter(Writer):
         """Write the files of a run of documents; `0/report/.ann` is that of the first, of id `report`."""
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             for number, document in enumerate(documents):
-                for suffix, data in self.files(document, provenance).items():
-                    archive.writestr(zipfile.ZipInfo(f"{number}/{safe_name(document.id)}/{suffix}"), data)
+                name = safe_name(document.id)
+                files = self.files(document, provenance)
+                if told_id(name) != document.id:
+                    files[ID_SUFFIX] = document.id.encode()
+                for suffix, data in files.items():
+                    archive.writestr(zipfile.ZipInfo(f"{number}/{name}/{suffix}"), data)
 
     def join(self, parts: Sequence[Path], path: Path) -> None:
         """Unpack the parts into a new folder, or write the file of the one document."""
@@ -79,13 +77,14 @@ class FilePerDocumentWriter(Writer):
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, main_suffix: str) -> None:
-    place, number = Path(), ""
-    for entry in archive.namelist():
-        head, _, suffix = entry.rpartition("/")
-        if head.partition("/")[0] != number:
-            number, _, name = head.partition("/")
-            place = _free_place(folder / name, main_suffix)
-        (place.parent / (place.name + suffix)).write_bytes(archive.read(entry))
+    for head, entries in groupby(archive.namelist(), key=lambda entry: entry.rpartition("/")[0]):
+        name = head.partition("/")[2]
+        files = {entry.rpartition("/")[2]: archive.read(entry) for entry in entries}
+        place = _free_place(folder / name, main_suffix)
+        if place != folder / name:
+            files.setdefault(ID_SUFFIX, told_id(name).encode())
+        for suffix, data in files.items():
+            (place.parent / (place.name + suffix)).write_bytes(data)
 
 
 def _free_place(wanted: Path, suffix: str) -> Path:
@@ -95,25 +94,3 @@ def _free_place(wanted: Path, suffix: str) -> Path:
         count += 1
         place = wanted.with_name(f"{wanted.name}~{count}")
     return place
-
-
-def safe_name(identifier: str) -> str:
-    """Return a relative path that any file system takes, the same for the same id; `/` in an id makes folders."""
-    steps = [step for step in identifier.split("/") if step]
-    if len(identifier) > _LONGEST_PATH:
-        steps = [identifier.replace("/", "%")]
-    return "/".join(_safe_step(step, number == len(steps)) for number, step in enumerate(steps, 1)) or "%"
-
-
-def _safe_step(step: str, last: bool) -> str:
-    name = _UNSAFE.sub(lambda match: "".join(f"%{ord(character):02X}" for character in match.group()), step)
-    name = _DEVICES.sub(lambda match: f"{match.group()}%", name, count=1) if _DEVICES.match(name) else name
-    if not last:
-        # A folder `a.txt` would stand where the text of document `a` goes.
-        name = re.sub(r"\.(?=[^.]*$)", "%2E", name)
-    if len(name.encode()) > _LONGEST:
-        import hashlib
-
-        short = name.encode()[: _LONGEST - 20].decode(errors="ignore")
-        name = f"{short}%{hashlib.sha256(step.encode()).hexdigest()[:16]}"
-    return name

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from carabin.documents import COMPRESSION_ERRORS
 from carabin.formats.base import STDIN, BadDocument, Format, InputError, Item, ReadOptions, Source
+from carabin.formats.file_names import ID_SUFFIX, id_beside, told_id
 from carabin.formats.json_lines import read_lines
 from carabin.formats.registry import COMPRESSED, FORMATS, READABLE, file_suffix
 
@@ -85,7 +86,7 @@ def find_sources(name: Name, options: ReadOptions) -> tuple[Format, list[Source]
             f"{path}: {kind} not read, but {known} (text forms also .gz, .xz), folders of them, and - (stdin); say "
             "--from if it is one of these under another name"
         )
-    return form, [Source(path, _stem(path.name), path.parent)]
+    return form, [Source(path, _identifier(form, path, path.name, {path.with_suffix(ID_SUFFIX)}), path.parent)]
 
 
 def holds_one_document(names: Sequence[Name], options: ReadOptions) -> bool:
@@ -111,9 +112,19 @@ def _format_of(path: Path) -> Format | None:
     return next((form for form in candidates if form.claims is None or form.claims(path)), None)
 
 
+def _identifier(form: Format, path: Path, name: str, there: Collection[Path]) -> str:
+    """Return the id of the document in a file, among those that are there: what we wrote has the id it was given."""
+    if not (form.one_document and form.writer):
+        return _stem(name)
+    beside = path.with_suffix(ID_SUFFIX) in there
+    return id_beside(path, _stem(name)) if beside else told_id(_stem(name))
+
+
 def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
     suffixes = {suffix for form in READABLE.values() for suffix in form.suffixes}
-    files = sorted(path for path in _walk(folder) if file_suffix(path) in suffixes)
+    there = sorted(_walk(folder))
+    ids = {path for path in there if path.suffix == ID_SUFFIX}
+    files = [path for path in there if file_suffix(path) in suffixes]
     if not files:
         raise InputError(f"{folder}: no file in this folder that can be read ({', '.join(sorted(suffixes))})")
     form = forced or _format_of_folder(folder, files)
@@ -125,7 +136,8 @@ def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
         files = [path for path in files if file_suffix(path) in form.suffixes]
     if not files:
         raise InputError(f"{folder}: no {' or '.join(form.suffixes)} file in this folder")
-    return form, [Source(path, _stem(path.relative_to(folder).as_posix()), folder) for path in files]
+    names = ((path, path.relative_to(folder).as_posix()) for path in files)
+    return form, [Source(path, _identifier(form, path, name, ids), folder) for path, name in names]
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -18,7 +18,6 @@ from carabin.formats import (
     check_inputs,
     read_inputs,
 )
-from carabin.formats.folders import safe_name
 from carabin.formats.html_page import covered_pieces
 from carabin.formats.registry import WRITABLE
 from carabin.formats.writing import output_writer
@@ -204,34 +203,6 @@ def test_a_page_shows_nested_and_crossing_spans():
 
 
 # Folders
-
-
-@pytest.mark.parametrize(
-    ("identifier", "name"),
-    [
-        ("a/b 1.v2", "a/b 1.v2"),
-        ("../../etc/passwd", "%2E%2E/%2E%2E/etc/passwd"),
-        ("/abs/olute", "abs/olute"),
-        ("C:\\notes\\1", "C%3A%5Cnotes%5C1"),
-        ("con", "con%"),
-        ("NUL.1", "NUL%.1"),
-        ("console", "console"),
-        ("fin ", "fin%20"),
-        (".caché", "%2Ecaché"),
-        ("50%", "50%25"),
-        ("a.txt/b", "a%2Etxt/b"),
-        ("", "%"),
-        ("/", "%"),
-    ],
-)
-def test_an_id_becomes_a_name_that_no_system_refuses_or_leads_elsewhere(identifier, name):
-    assert safe_name(identifier) == name
-
-
-def test_long_ids_are_cut_and_stay_apart():
-    names = {safe_name(f"{'é' * 500}{number}") for number in range(3)} | {safe_name("a/" * 500 + "x")}
-    assert len(names) == 4
-    assert all(len(name.encode()) <= 150 for name in names)
 
 
 def test_no_document_takes_the_place_of_another(tmp_path, student):
