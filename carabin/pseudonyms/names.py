@@ -12,7 +12,7 @@ from carabin.pseudonyms.spans import DATES, Proof, Span
 
 _LETTER = r"(?:[^\W\d_]|[\u0300-\u036f])"
 # Bounded and possessive (no backtracking): a line of ten thousand letters costs no more than its length.
-_WORD = rf"[{_UPPER}]\u0301?(?:{_LETTER}|['’\-](?=[^\W\d_])){{0,40}}+\.?"
+_WORD = rf"[{_UPPER}]\u0301?(?:{_LETTER}|['’\-](?=[^\W\d_])|\.-?(?=[{_UPPER}]\.)){{0,40}}+\.?"
 _PARTICLE = r"(?:d['’]|l['’]|(?:de|du|des|la|le|von|van|der|di|da|del|dos|el|al|ben)\s)"
 _FULL_NAME = rf"(?:{_PARTICLE}){{0,2}}{_WORD}(?:[ \u00a0](?:{_PARTICLE}){{0,2}}{_WORD}){{0,3}}"
 _ABBREVIATED = r"(?:[Dd]rs?|DRS?|[Pp]rs?|PR(?=[ .]{1,2}[A-Z]{2})|MM?|[Mm]r|MR|[Mm]mes?|MME|[Mm]lle|MLLE)"
@@ -45,9 +45,9 @@ _NOT_NAMES = frozenset(
     " connu connue hospitalise hospitalisee vu vue suivi suivie adresse adressee age agee allergique porteur chez sous"
     " il elle ce cette son sa qui que dont sera est a hdj had chu chr ehpad ssr rea usic samu smur tel telephone fax"
     " dossier rdv dr drs pr mme mlle mr mail president presidente directeur directrice maire juge ministre absence"
-    " examen compte rendu motif conclusion traitement fait".split()
+    " examen compte rendu motif conclusion traitement fait ete eu presente beneficie recu".split()
 )
-_INITIALS = re.compile(rf"(?<![^\W_])(?P<initials>[{_UPPER}]\.?(?:[ -]?[{_UPPER}]\.)?)[ \u00a0]?$")
+_INITIALS = re.compile(rf"(?<![^\W_])(?P<initials>[{_UPPER}]\.?(?:[ -]?[{_UPPER}]\.|-[{_UPPER}])?)[ \u00a0]?$")
 _SHORTEST_REPEATED = 3
 
 
@@ -84,16 +84,19 @@ def _pairs(text: str) -> Iterator[Span]:
 def split_name(text: str, start: int, end: int) -> Iterator[Span]:
     """Yield the first and family names of a full name, in whichever order it has them."""
     words: list[tuple[str, int, int]] = []
-    for word in _words(text, start, end):
+    found = _words(text, start, end)
+    for number, word in enumerate(found):
         if not words and word[0] == "M" and word[2] < end:
             # "M." before a name is a title; as an initial it would be replaced with the first name.
             continue
-        initial = len(word[0]) == 1 and text[word[1] : word[2]].endswith(".")
-        not_a_name = not initial and folded(word[0]) in _NOT_NAMES and folded(word[0]) not in PARTICLES
+        dotted = text[word[1] : word[2]].endswith(".")
+        first = all(_is_initial(before) for before, _, _ in words)
+        initial = len(word[0]) == 1 and (dotted or (first and _is_before_name(word[0], found[number + 1 :])))
+        not_a_name = not initial and folded(word[0]) in _NOT_NAMES and not _is_particle(word[0])
         if not_a_name or text[word[2] : word[2] + 1] in ("°", "º"):
             break
         words.append(word)
-    while words and folded(words[-1][0]) in PARTICLES:
+    while words and _is_particle(words[-1][0]):
         words.pop()
     labels = _labels([surface for surface, _, _ in words])
     for label, run in groupby(zip(labels, words, strict=True), key=lambda pair: pair[0]):
@@ -103,7 +106,7 @@ def split_name(text: str, start: int, end: int) -> Iterator[Span]:
 
 def _words(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
     """Return the words of a name with their places; a hyphen or an apostrophe joins, an initial keeps its dot."""
-    pattern = re.compile(rf"{NAME_WORD.pattern}(?:['’\-.]{NAME_WORD.pattern})*\.?")
+    pattern = re.compile(rf"{NAME_WORD.pattern}(?:(?:\.-|['’\-.]){NAME_WORD.pattern})*\.?")
     found = [(match[0], match.start(), match.end()) for match in pattern.finditer(text, start, end)]
     return [(w.rstrip("."), s, e - (w.endswith(".") and not _is_initial(w))) for w, s, e in found]
 
@@ -112,14 +115,28 @@ def _is_initial(word: str) -> bool:
     return re.fullmatch(r"(?:[^\W\d_]\.?-?){1,2}", word) is not None
 
 
+def _is_before_name(letter: str, following: list[tuple[str, int, int]]) -> bool:
+    """Return whether a letter without a dot is an initial: `M. A Dupont`, where `Mme A été vue` has none."""
+    if not letter.isupper() or not following:
+        return False
+    word = following[0][0]
+    return _is_particle(word) or (word[0].isupper() and (len(word) == 1 or folded(word) not in _NOT_NAMES))
+
+
+def _is_particle(word: str) -> bool:
+    """Return whether a word of a name names nobody; `D` in `M. D Dupont` is an initial."""
+    return folded(word) in PARTICLES and not (len(word) == 1 and word.isupper())
+
+
 def _labels(words: list[str]) -> list[str]:
     """Return NOM or PRENOM for each word of a full name; a particle goes with the word behind it."""
     known = [load_lexicon().gender(re.split(r"[-’']", word)[0]) is not None for word in words]
-    capitals = [len(word) > 2 and word.isupper() for word in words]
+    initials = [_is_initial(word) for word in words]
+    capitals = [len(word) > 2 and word.isupper() and not _is_initial(word) for word in words]
     mixed = any(capitals) and not all(capitals)
     labels: list[str] = []
-    for number, word in enumerate(words):
-        if len(words) > 1 and _is_initial(word):
+    for number in range(len(words)):
+        if len(words) > 1 and initials[number]:
             labels.append("PRENOM")
         elif mixed:
             labels.append("NOM" if capitals[number] else "PRENOM")
@@ -127,9 +144,9 @@ def _labels(words: list[str]) -> list[str]:
             labels.append("PRENOM" if len(words) > 1 and known[number] else "NOM")
     if labels and "NOM" not in labels:
         # Two first names, as "Paul Martin": the last is the family's.
-        labels[-1] = "NOM"
+        labels[max((number for number, short in enumerate(initials) if not short), default=-1)] = "NOM"
     for number in reversed(range(len(words) - 1)):
-        if folded(words[number]) in PARTICLES:
+        if _is_particle(words[number]):
             labels[number] = labels[number + 1]
     return labels
 

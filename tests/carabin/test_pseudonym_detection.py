@@ -56,6 +56,35 @@ def test_what_rules_find(text, expected):
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("M. A Dupont", ["A", "Dupont"]),
+        ("M A Dupont", ["A", "Dupont"]),
+        ("Mme B DURAND", ["B", "DURAND"]),
+        ("Mme D DURAND", ["D", "DURAND"]),
+        ("M. A de La Tour", ["A", "de La Tour"]),
+        ("Dr A B Carron", ["A B", "Carron"]),
+        ("Dr J-P Martin", ["J-P", "Martin"]),
+        ("Dr J.-P. Martin", ["J.-P.", "Martin"]),
+        ("Dr MARTIN J-P", ["MARTIN", "J-P"]),
+        ("Dr Martin J.P.", ["Martin", "J.P."]),
+        ("Mme B. D. DURAND", ["B. D.", "DURAND"]),
+        ("Mme DUPONT. A Dupont, J-P Dupont", ["DUPONT", "A", "Dupont", "J-P", "Dupont"]),
+        ("Mme A été vue. Monsieur A présenté une toux.", []),
+        ("MADAME A ETE HOSPITALISEE", []),
+        ("MADAME DUPONT A ETE HOSPITALISEE", ["DUPONT"]),
+    ],
+)
+def test_an_initial_is_found_with_or_without_its_dot(text, names):
+    """`A` is a verb too: taken for one before a family name, it hid the whole name."""
+    assert [surface for _, surface in found(text)] == names
+    assert all(label == "PRENOM" for label, surface in found(text) if len(surface.strip(".")) < 4 and surface != "M")
+    assert [label for label, surface in found(text) if surface.casefold() in ("dupont", "durand", "martin")].count(
+        "PRENOM"
+    ) == 0
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "IPP 40 mg par jour",
