@@ -15,6 +15,8 @@ _BEFORE, _AFTER = r"(?<!\w)(?<!\d[.,/:])", r"(?!\w)(?![.,/:]\d)"
 
 def fold(text: str) -> str:
     """Return a text without what does not tell two wordings apart: case, accents, ligatures, the width of spaces."""
+    if text.isascii():
+        return " ".join(text.casefold().split())
     bare = "".join(
         character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character)
     )

@@ -1,0 +1,221 @@
+"""The material of exercises: what of a report, and of a student's words, can still become one.
+
+The grammar asks here before it offers a way, so that no way it offers is a dead end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import NamedTuple
+
+from carabin.exercises.exercise import OPTIONS
+from carabin.exercises.form import BLANK, LONGEST_RUN
+from carabin.exercises.units import Unit, find_units
+from carabin.exercises.wording import MEASURED, fold, has_shape, mentions
+from carabin.exercises.words import Phrasebook
+from carabin.generation.source import Source
+
+RIGHTS = {"qru": (1, 1), "qrm": (2, OPTIONS - 1), "qroc": (1, 1)}
+"""Least and most right answers of each kind."""
+LONGEST_QUOTE = 384
+"""Tokens."""
+_LONGEST_ANSWER, _LONGEST_MEASURE = 12, 6
+"""Words."""
+
+# A word of an answer: "2,5", "g/dL", "bêta-HCG", "°C" are one each, "l'échographie" is two.
+_LETTERS = r"(?:\w[\u0300-\u036f]*)+"
+_WORD = re.compile(rf"°?{_LETTERS}(?:(?:[-/.]|(?<=\d)[,:](?=\d)){_LETTERS})*|%")
+_APART = re.compile(r"[;:?!•|…\t]|\.\s|\s\s")
+"""What stands between two answers, never within one."""
+_LEAN = frozenset(
+    "a au aux avec ce ces d dans de des du elle en est et il l la le les leur ou par pas pour qu que qui sa sans se "
+    "ses son sur un une y".split()
+)
+"""Words that no answer begins or ends with."""
+
+
+class ReportText:
+    """A report as exercises see it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.folded = fold(text)
+        self.units = find_units(text)
+
+
+class Span(NamedTuple):
+    """A stretch of the source's text that can be copied."""
+
+    start: int
+    end: int
+    first: int
+    """Its tokens."""
+    last: int
+    folded: str
+
+
+Run = tuple[int, int]
+"""Units that are quoted together: the first, one past the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a question may quote and ask.
+
+    Attributes:
+        first: First unit of the evidence.
+        last: One past the last unit; None for the report's.
+        avoid: (type, start, end) of what was asked already, in code points of the report: no question asks that type of
+            these words again.
+        tired: Types that are asked only where no other can be.
+    """
+
+    first: int = 0
+    last: int | None = None
+    avoid: tuple[tuple[str, int, int], ...] = ()
+    tired: frozenset[str] = frozenset()
+
+
+class Material:
+    """What exercises on one window of a report can be made of."""
+
+    def __init__(self, report: ReportText, source: Source, book: Phrasebook) -> None:
+        self.report, self.source, self.book = report, source, book
+        self.text = source.text
+        stop = source.start + len(source.text)
+        self.units: list[Unit] = [
+            (start - source.start, end - source.start)
+            for start, end in report.units
+            if source.start <= start and end <= stop
+        ]
+        self._free_terms: dict[str, list[int]] = {}
+        self._fits: dict[tuple[str, str, Run], bool] = {}
+
+    def quoted(self, run: Run) -> Unit:
+        """Return where a run of units begins and ends in the source's text."""
+        return self.units[run[0]][0], self.units[run[1] - 1][1]
+
+    def quotes(self, kind: str, asks: str, scope: Scope) -> Iterator[Run]:
+        """Yield the runs of units that a question of this kind and type can quote, in order."""
+        last = len(self.units) if scope.last is None else scope.last
+        for first in range(scope.first, last):
+            fits = False
+            for stop in range(first + 1, min(last, first + (LONGEST_RUN if kind == "qrm" else 1)) + 1):
+                tokens = self.source.tokens(*self.quoted((first, stop)))
+                if tokens is None or tokens[1] - tokens[0] > LONGEST_QUOTE:
+                    break
+                # A run that fits does so however much longer it gets.
+                fits = fits or self._fits_run(kind, asks, (first, stop))
+                if fits and not self._is_avoided(asks, (first, stop), scope):
+                    yield first, stop
+
+    def _fits_run(self, kind: str, asks: str, run: Run) -> bool:
+        key = (kind, asks, run)
+        if key not in self._fits:
+            self._fits[key] = self.can_finish(kind, asks, run, ())
+        return self._fits[key]
+
+    def _is_avoided(self, asks: str, run: Run, scope: Scope) -> bool:
+        start, end = (place + self.source.start for place in self.quoted(run))
+        text = self.report.text
+        return any(
+            asks == other and (start < stop and begin < end or text[start:end] == text[begin:stop])
+            for other, begin, stop in scope.avoid
+        )
+
+    def can_finish(self, kind: str, asks: str, run: Run, rights: tuple[Span, ...]) -> bool:
+        """Return whether a question with these right answers, and as many more as it needs, can be finished."""
+        if len(rights) >= RIGHTS[kind][0]:
+            return self._has_enough_terms(kind, asks, rights) and bool(self.stems(kind, asks, run, rights, 1))
+        return any(True for _ in self.rights(kind, asks, run, rights))
+
+    def rights(self, kind: str, asks: str, run: Run, chosen: tuple[Span, ...]) -> Iterator[Span]:
+        """Yield the answers that may follow those chosen, further on in the quote."""
+        if len(chosen) == RIGHTS[kind][1]:
+            return
+        after, known = (chosen[-1].end if chosen else 0), {answer.folded for answer in chosen}
+        for span in self._spans(run, asks):
+            if span.start >= after and span.folded not in known and self.can_finish(kind, asks, run, (*chosen, span)):
+                yield span
+
+    def stems(self, kind: str, asks: str, run: Run, rights: Sequence[Span], most: int | None = None) -> list[int]:
+        """Return the templates that give no answer away and can be filled, by number; at most so many."""
+        phrases = self.book.stems(kind, asks)
+        numbers = (
+            n for n in range(len(phrases.texts)) if self._can_ask(phrases.texts[n], phrases.folded[n], run, rights)
+        )
+        return list(islice(numbers, most))
+
+    def _can_ask(self, template: str, folded: str, run: Run, rights: Sequence[Span]) -> bool:
+        if any(mentions(folded, answer.folded) for answer in rights):
+            return False
+        return BLANK not in template or any(True for _ in self.holes(template, run, rights))
+
+    def holes(self, template: str, run: Run, rights: Sequence[Span]) -> Iterator[Span]:
+        """Yield what of the quote the question can name without giving an answer away."""
+        for span in self._spans(run):
+            if any(span.start < answer.end and answer.start < span.end for answer in rights):
+                continue
+            stem = fold(template.replace(BLANK, self.text[span.start : span.end]))
+            if not any(mentions(stem, answer.folded) for answer in rights):
+                yield span
+
+    def terms(self, asks: str, rights: Sequence[Span]) -> Iterator[int]:
+        """Yield the terms that can be wrong answers, by number: not in the report, and holding no right answer."""
+        phrases = self.book.terms(asks)
+        for number in self._terms_not_in_report(asks):
+            if not any(mentions(phrases.folded[number], answer.folded) for answer in rights):
+                yield number
+
+    def _terms_not_in_report(self, asks: str) -> list[int]:
+        if asks not in self._free_terms:
+            folded = self.book.terms(asks).folded
+            self._free_terms[asks] = [n for n, term in enumerate(folded) if not mentions(self.report.folded, term)]
+        return self._free_terms[asks]
+
+    def _has_enough_terms(self, kind: str, asks: str, rights: Sequence[Span]) -> bool:
+        needed = 0 if kind == "qroc" else OPTIONS - len(rights)
+        return sum(1 for _ in islice(self.terms(asks, rights), needed)) == needed
+
+    def _spans(self, run: Run, asks: str | None = None) -> Iterator[Span]:
+        """Yield the stretches of words of a run's units that can answer, or be named, shortest first from each word."""
+        longest = _LONGEST_MEASURE if asks in MEASURED else _LONGEST_ANSWER
+        for start, end in self.units[run[0] : run[1]]:
+            words = [match.span() for match in _WORD.finditer(self.text, start, end)]
+            for number, (begin, _) in enumerate(words):
+                if asks in MEASURED and not self.text[begin].isdigit():
+                    continue
+                if asks not in MEASURED and self._leans(words[number]):
+                    continue
+                for word in words[number : number + longest]:
+                    if _APART.search(self.text, begin, word[1]):
+                        break
+                    span = self._span(begin, word[1], asks) if not self._leans(word) else None
+                    if span:
+                        yield span
+
+    def _span(self, start: int, end: int, asks: str | None) -> Span | None:
+        surface = self.text[start:end]
+        if surface.count("(") != surface.count(")") or not has_shape(surface, asks or ""):
+            return None
+        if asks == "dose" and not (surface.endswith("%") or any(map(str.isalpha, surface))):
+            return None
+        tokens = self.source.tokens(start, end)
+        return Span(start, end, *tokens, fold(surface)) if tokens else None
+
+    def _leans(self, word: Unit) -> bool:
+        return fold(self.text[word[0] : word[1]]) in _LEAN
+
+    @cached_property
+    def longest_text(self) -> int:
+        """Tokens of the longest exercise: a quote, answers and a name that are parts of it, a stem, terms, marks."""
+        stems = [self.book.stems(kind, asks).runs for kind in self.book.kinds for asks in self.book.types]
+        terms = [self.book.terms(asks).runs for asks in self.book.types]
+        longest_stem, longest_term = (
+            max((int((runs.ends - runs.starts).max(initial=0)) for runs in many), default=0) for many in (stems, terms)
+        )
+        return 3 * LONGEST_QUOTE + longest_stem + OPTIONS * longest_term + 4 * OPTIONS
