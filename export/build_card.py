@@ -2,9 +2,9 @@
 
     python -m export.build_card --run runs/bert-small/local/seed-1
 
-Reads `plan.json`, `verdict.json`, `teacher.json`, `export/`, `metrics/{student,teacher,twin,int8}.json` (student
-needed, the others where they are), `frugality.json`, `energy.json` of the run; writes its folder `repository/`, once
-for the same inputs:
+Reads `plan.json`, `verdict.json`, `teacher.json`, `export/`, `metrics/{student,teacher,twin,int8,baselines}.json`
+(student needed, the others where they are), `frugality.json`, `energy.json` of the run, and `targets.json` where what
+the student learned from was generated; writes its folder `repository/`, once for the same inputs:
     1. the files of `export/`: config, weights, tokenizer, onnx/, parity.json; calibration.json, where there is one;
     2. metrics.json: the student's, with the others under `beside`, `frugality`, `energy`, `calibration` and the
        sizes of `files`;
@@ -23,15 +23,15 @@ from typing import Annotated, Any
 import typer
 
 from export.calibration_facts import CALIBRATION, FOLDER, read_calibration
-from export.card import TEMPLATE, licence_paragraph, reason_text, write_card
+from export.card import FAMILIES, TEMPLATES, licence_paragraph, reason_text, write_card
 from export.eval_results import write_eval_results
-from export.lineage import CARD, make_lineage, write_manifest
+from export.lineage import CARD, TARGETS, make_lineage, write_manifest
 from export.publishable import start_afresh
 from zoo.errors import one_line_errors
 from zoo.registry import REPOSITORY, Registry, Student
-from zoo.runs import RECORD, RunError, hash_file, hash_files, read_json, run_step, write_json
+from zoo.runs import RECORD, RunError, hash_files, read_json, run_step, write_json
 
-ROLES = ("student", "teacher", "twin", "int8")
+ROLES = ("student", "teacher", "twin", "int8", "baselines")
 
 
 def build_card(run: Path, student: Student, registry: Registry) -> bool:
@@ -57,13 +57,13 @@ def build_card(run: Path, student: Student, registry: Registry) -> bool:
     parity = read_json(run / "export" / "parity.json")
     if not parity["int8"]["published"]:
         metrics.pop("int8", None)
-    lineage = make_lineage(
-        parts["plan"], parts["verdict"], registry, exported["model.safetensors"], parts["teacher"].get("sha256")
-    )
+    targets = read_json(run / TARGETS) if (run / TARGETS).is_file() else None
+    weights, teacher = exported["model.safetensors"], parts["teacher"].get("sha256")
+    lineage = make_lineage(parts["plan"], parts["verdict"], registry, weights, teacher, targets)
     calibration = read_calibration(run, exported)
     inputs = {
         **parts, "metrics": metrics, "exported": exported, "calibration": calibration,
-        "template": hash_file(TEMPLATE), "student": student,
+        "templates": hash_files(TEMPLATES), "student": student,
         "lineage": {key: value for key, value in lineage.items() if key not in ("commit", "software")},
     }  # fmt: skip
 
@@ -80,7 +80,7 @@ def build_card(run: Path, student: Student, registry: Registry) -> bool:
         if calibration is not None:
             measured["calibration"] = calibration
         write_json(folder / "metrics.json", {**metrics["student"], **measured})
-        write_eval_results(folder, metrics["student"], lineage["corpora"])
+        write_eval_results(folder, metrics["student"], lineage["corpora"], FAMILIES[student.family])
         write_licence(folder / "LICENSE", student.id, parts["verdict"])
         write_card(folder, student, lineage)
         write_manifest(folder)

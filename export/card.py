@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import ModelCardData
 
 from carabin.errors import CarabinError
 from export import card_facts
 from export.calibration_facts import calibration_facts
+from export.card_family import CardFamily
+from export.card_tagger import TAGGER_CARD
+from export.card_writer import WRITER_CARD
 from export.lineage import CARD, LINEAGE, write_lineage
-from zoo.labels import LABEL_SETS
 from zoo.licences import Reason
 from zoo.registry import Student
 from zoo.runs import read_json, write_json
 
-TEMPLATE = Path(__file__).with_name("card_template.md.jinja")
+TEMPLATES = Path(__file__).with_name("templates")
+FAMILIES = {"bert": TAGGER_CARD, "t5": WRITER_CARD}
+"""A student's `family` -> what its card says beside what every card says."""
 OPEN_LICENCE = "apache-2.0"
 CO2_FIELDS = {"location": "geographical_location", "hardware": "hardware_used"}
 """Field of energy.json -> the Hub's; what nobody knows is left out."""
@@ -46,7 +50,8 @@ class CardInputs:
     lineage: Mapping[str, Any]
     """From `export.lineage`: profile, seed, teacher, corpora, methods, verdict, commit, command."""
     metrics: Mapping[str, Any]
-    """Role (`student`, `teacher`, `twin`, `int8`) -> metrics of `evaluation.score_ner`; `student` must be there."""
+    """Role (`student`, `teacher`, `twin`, `int8`, and `baselines` of what writes) -> metrics of `evaluation.score_ner`
+    or `evaluation.score_writing`; `student` must be there."""
     frugality: Mapping[str, Any]
     energy: Mapping[str, Any]
     """`kwh`, `grams_co2`, `source`, and optionally `stages`, `location`, `hardware`."""
@@ -71,9 +76,14 @@ class CardInputs:
         return cls(student, lineage, metrics, record["frugality"], record["energy"], parity, record["files"],
                    record.get("calibration"))  # fmt: skip
 
+    @property
+    def family(self) -> CardFamily:
+        """What this student's family says."""
+        return FAMILIES[self.student.family]
+
     def __post_init__(self) -> None:
         if "student" not in self.metrics or not card_facts.clean_splits(self.metrics["student"]):
-            raise CardError(f"card of '{self.student.id}': no metrics of the student; run evaluation.score_ner first")
+            raise CardError(f"card of '{self.student.id}': no metrics of the student; score it first")
         if missing := {"kwh", "grams_co2", "source"} - self.energy.keys():
             raise CardError(f"card of '{self.student.id}': energy.json lacks {', '.join(sorted(missing))}")
         if self.lineage["verdict"]["level"] not in LEVEL_MEANINGS:
@@ -83,9 +93,12 @@ class CardInputs:
 def render_card(inputs: CardInputs) -> str:
     """Return the card's text, front matter included. The same inputs give the same bytes."""
     # Markdown, not HTML: escaping would turn quotes into entities.
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
+    environment = jinja2.Environment(  # noqa: S701
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True,
+        autoescape=False,
+    )  # fmt: skip
     environment.filters["tojson_fr"] = lambda text: json.dumps(text, ensure_ascii=False)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return environment.get_template(inputs.family.template).render(
         front_matter=front_matter(inputs).to_yaml(), **_body(inputs)
     )
 
@@ -114,16 +127,16 @@ def front_matter(inputs: CardInputs) -> ModelCardData:
         license_name=None if is_open else f"carabin-{verdict['level']}",
         license_link=None if is_open else "LICENSE",
         library_name="transformers",
-        pipeline_tag="token-classification",
+        pipeline_tag=inputs.family.pipeline_tag,
         # "finetune" is the nearest of the Hub's four relations; the tag `distillation` says what it was.
         base_model=teacher.get("hub_id"),
         base_model_relation="finetune" if teacher.get("hub_id") else None,
         tags=card_tags(student, verdict["level"], lineage["corpora"]),
         datasets=hub_corpora or None,
-        metrics=["f1", "precision", "recall"],
+        metrics=list(inputs.family.metrics),
         widget=[{"text": text} for text in student.widget] or None,
         model_name=student.id,
-        eval_results=_eval_results(inputs.metrics["student"]),
+        eval_results=inputs.family.eval_results(inputs.metrics["student"]),
         co2_eq_emissions={
             "emissions": energy["grams_co2"],
             "source": energy["source"],
@@ -141,8 +154,7 @@ def card_tags(student: Student, level: str, corpora: Sequence[Mapping[str, Any]]
         "medical",
         "clinical",
         "french",
-        "ner",
-        student.labels,
+        *FAMILIES[student.family].tags(student),
         "onnx",
         "transformers.js",
     ]
@@ -151,48 +163,20 @@ def card_tags(student: Student, level: str, corpora: Sequence[Mapping[str, Any]]
     return tags if level == "open" else [*tags, level]
 
 
-def _eval_results(scores: Mapping[str, Any]) -> list[EvalResult]:
-    results = []
-    for name, split in card_facts.clean_splits(scores):
-        for key, title in (("ner_exact_f1", "exact-span micro F1"), ("ner_overlap_f1", "overlap micro F1")):
-            if key not in split:
-                continue
-            score = split[key]
-            results.append(
-                EvalResult(
-                    task_type="token-classification",
-                    task_name="Named entity recognition",
-                    dataset_type=split["corpus"],
-                    dataset_name=name,
-                    dataset_split=name.partition("/")[2] or None,
-                    dataset_revision=split.get("revision"),
-                    metric_type="f1",
-                    metric_name=f"{title} (95 % interval {score['low']:.4f}-{score['high']:.4f}, "
-                    f"{split['documents']} documents)",
-                    metric_value=round(score["value"], 4),
-                )
-            )
-    return results
-
-
 def _body(inputs: CardInputs) -> dict[str, Any]:
     """Return the template's variables but the front matter."""
-    student, lineage = inputs.student, inputs.lineage
-    first_name, first = card_facts.clean_splits(inputs.metrics["student"])[0]
-    int8, compared = inputs.parity["int8"], inputs.parity["torch_vs_onnx"]
+    student, lineage, parity = inputs.student, inputs.lineage, inputs.parity
+    int8, compared = parity["int8"], parity["torch_vs_onnx"]
+    own = inputs.family.facts(student, inputs.metrics, parity)
     return {
         "student": student,
-        "labels": LABEL_SETS[student.labels],
-        "example": (student.widget or ("Patiente de 67 ans, douleur thoracique.",))[0],
-        "headline": f"{card_facts.interval(first['ner_exact_f1']).replace('.', ',')} sur {first_name}",
         "synthetic_only": card_facts.is_synthetic_only(lineage["corpora"]),
         "privacy": card_facts.privacy_sentence(lineage["corpora"]),
         "verdict": {**lineage["verdict"], "reasons": [reason_text(one) for one in lineage["verdict"]["reasons"]]},
         "licence_summary": OPEN_LICENCE if lineage["verdict"]["level"] == "open" else lineage["verdict"]["level"],
         "licence_paragraph": licence_paragraph(lineage["verdict"]["level"]),
         **{key: lineage[key] for key in ("profile", "seed", "teacher", "corpora", "methods", "commit", "command")},
-        "splits": card_facts.split_facts(inputs.metrics),
-        "failures": card_facts.failures(inputs.metrics, inputs.parity),
+        "targets": lineage.get("targets"),
         "sizes": [(name, f"{size / 1e6:.1f}") for name, size in inputs.sizes.items()],
         "calibration": calibration_facts(inputs.calibration),
         "frugality": card_facts.frugality_rows(inputs.frugality),
@@ -202,8 +186,15 @@ def _body(inputs: CardInputs) -> dict[str, Any]:
             "difference": f"{compared['max_abs_logit_difference']:.1e}",
             "tolerance": f"{compared['tolerance']:.0e}",
         },
-        "int8": {**int8, "sentence": card_facts.int8_sentence(int8)},
+        "int8": int8,
+        **own,
+        "failures": _failures(own["failures"], int8),
     }
+
+
+def _failures(measured: Sequence[str], int8: Mapping[str, Any]) -> list[str]:
+    withheld = [] if int8["published"] else [f"INT8 is not published: {int8['why']}."]
+    return [*measured, *withheld] or ["None measured; that is no proof that there is none."]
 
 
 def licence_paragraph(level: str) -> str:

@@ -1,14 +1,19 @@
-"""What a card says, as plain values: rows, sentences and warnings computed from a run's files.
+"""What every card says, as plain values: rows, sentences and warnings computed from a run's files.
 
-No layout here: `card_template.md.jinja` holds the words around them, `card.py` puts both together.
+No layout here: the templates hold the words around them, `card.py` puts both together. What only students that tag
+words have is in `card_tagger`, what only those that write have in `card_writer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from export.gate_record import read_figures
+
 Json = Mapping[str, Any]
+Figure = Callable[[Json], Json | None]
+"""Of a split's record, the figure that counts: `value`, `low`, `high`; None where the split was not scored for it."""
 
 MODEL_NAMES = {
     "student": "**this student** (checkpoint)",
@@ -21,51 +26,76 @@ WEAK_F1 = 0.5
 FEW_ENTITIES = 30
 
 
-def split_facts(metrics: Mapping[str, Json]) -> list[dict[str, Any]]:
-    """Return, for each clean split the student was scored on, what its section shows.
-
-    Args:
-        metrics: Role (`student`, `int8`, `teacher`, `twin`) -> metrics as `evaluation.score_ner` wrote them. A noised
-            split is named `<clean split>+<kind>:<rate>`.
-    """
-    sections = []
-    for name, split in clean_splits(metrics["student"]):
-        scored = {role: metrics[role]["splits"].get(name) for role in MODEL_NAMES if role in metrics}
-        sections.append(
-            {
-                "name": name,
-                "documents": split.get("documents", "?"),
-                "entities": split.get("entities", "?"),
-                "nested_dropped": split.get("nested_dropped", 0),
-                "revision": split.get("revision"),
-                "rows": [_model_row(MODEL_NAMES[role], one) for role, one in scored.items() if one],
-                "retention": _retention(scored),
-                "labels": [_label_row(label, score) for label, score in sorted(split.get("by_label", {}).items())],
-                "robustness": _robustness_rows(name, metrics["student"]["splits"]),
-            }
-        )
-    return sections
-
-
 def clean_splits(scores: Json) -> list[tuple[str, Json]]:
     """Return (name, split) for each split that was scored as it is, not damaged."""
     return [(name, split) for name, split in scores["splits"].items() if not split.get("noise")]
 
 
-def _robustness_rows(name: str, splits: Json) -> list[dict[str, str]]:
-    clean = splits[name]["ner_exact_f1"]["value"]
-    noised = {key: split["ner_exact_f1"] for key, split in splits.items() if key.startswith(f"{name}+")}
+def noised_splits(scores: Json, name: str) -> Iterator[tuple[str, Json]]:
+    """Yield (damage, split) for each noised scoring of a split, which is named `<clean split>+<kind>:<rate>`."""
+    for key, split in scores["splits"].items():
+        if key.startswith(f"{name}+"):
+            yield key.removeprefix(f"{name}+"), split
+
+
+def by_role(metrics: Mapping[str, Json], name: str) -> dict[str, Json]:
+    """Return role -> a split's record, for the roles that were scored on it, in the table's order."""
+    found = {role: metrics[role]["splits"].get(name) for role in MODEL_NAMES if role in metrics}
+    return {role: split for role, split in found.items() if split}
+
+
+def compare_roles(scored: Mapping[str, Json], figure: Figure, named: str) -> str:
+    """Return the sentence that sets the student beside its teacher and its twin.
+
+    Args:
+        scored: Role -> the split's record.
+        figure: What is compared.
+        named: How it is called.
+    """
+    student, teacher, twin = (_figure_of(scored, role, figure) for role in ("student", "teacher", "twin"))
+    if student is None:
+        return ""
+    sentences = []
+    if teacher and teacher["value"] > 0:
+        kept = 100 * student["value"] / teacher["value"]
+        sentences.append(f"The student keeps {kept:.1f} % of its teacher's {named}.")
+    if twin:
+        gain = 100 * (student["value"] - twin["value"])
+        apart = "disjoint" if is_above(student, twin) else "overlapping"
+        sentences.append(f"Distillation brings {gain:+.1f} points over the twin ({apart} intervals).")
+    return " ".join(sentences)
+
+
+def _figure_of(scored: Mapping[str, Json], role: str, figure: Figure) -> Json | None:
+    return figure(scored[role]) if role in scored else None
+
+
+def is_above(one: Json, other: Json) -> bool:
+    """Tell whether one figure's interval lies above another's."""
+    return bool(one["low"] > other["high"])
+
+
+def twin_failure(name: str, scored: Mapping[str, Json], figure: Figure) -> list[str]:
+    """Return the warning that distillation is not shown to have brought anything, where it is not."""
+    student, twin = (_figure_of(scored, role, figure) for role in ("student", "twin"))
+    shown = not student or not twin or is_above(student, twin)
+    return [] if shown else [f"{name}: not shown to be better than its undistilled twin."]
+
+
+def label_rows(split: Json) -> list[dict[str, Any]]:
+    """Return a row for each label of a split whose entities were scored."""
     return [
         {
-            "name": key.removeprefix(f"{name}+"),
-            "exact": interval(exact),
-            "kept": percent(exact["value"] / clean if clean else None),
+            "label": label,
+            **{key: points(score.get(key)) for key in ("f1", "precision", "recall")},
+            "support": score.get("support", "?"),
         }
-        for key, exact in noised.items()
+        for label, score in sorted(split.get("by_label", {}).items())
     ]
 
 
-def _model_row(name: str, split: Json) -> dict[str, str]:
+def entity_row(name: str, split: Json) -> dict[str, str]:
+    """Return a model's row in a table of entity scores."""
     exact = split["ner_exact_f1"]
     return {
         "name": name,
@@ -77,61 +107,22 @@ def _model_row(name: str, split: Json) -> dict[str, str]:
     }
 
 
-def _label_row(label: str, score: Json) -> dict[str, Any]:
-    return {
-        "label": label,
-        **{key: points(score.get(key)) for key in ("f1", "precision", "recall")},
-        "support": score.get("support", "?"),
-    }
-
-
-def _retention(scored: Mapping[str, Json | None]) -> str:
-    """Return the sentence that sets the student beside its teacher and its twin."""
-    student, teacher, twin = (scored.get(role) for role in ("student", "teacher", "twin"))
-    if student is None:
-        return ""
-    value, sentences = student["ner_exact_f1"]["value"], []
-    if teacher and teacher["ner_exact_f1"]["value"] > 0:
-        sentences.append(
-            f"The student keeps {100 * value / teacher['ner_exact_f1']['value']:.1f} % of its teacher's F1."
-        )
-    if twin:
-        gain = 100 * (value - twin["ner_exact_f1"]["value"])
-        apart = "disjoint" if _above(student, twin) else "overlapping"
-        sentences.append(f"Distillation brings {gain:+.1f} points over the twin ({apart} intervals).")
-    return " ".join(sentences)
-
-
-def _above(one: Json, other: Json) -> bool:
-    return bool(one["ner_exact_f1"]["low"] > other["ner_exact_f1"]["high"])
-
-
-def failures(metrics: Mapping[str, Json], parity: Json) -> list[str]:
-    """Return what the reader must know goes wrong, from the figures themselves."""
-    found = []
-    for name, split in clean_splits(metrics["student"]):
-        labels = split.get("by_label", {})
-        weak = [
-            f"{label} ({points(score['f1'])})"
-            for label, score in sorted(labels.items(), key=lambda item: item[1]["f1"])
-            if score["f1"] < WEAK_F1
-        ]
-        rare = [label for label, score in sorted(labels.items()) if score["support"] < FEW_ENTITIES]
-        if weak:
-            found.append(f"{name}: finds or delimits these labels badly (exact F1): {', '.join(weak)}.")
-        if rare:
-            found.append(
-                f"{name}: fewer than {FEW_ENTITIES} gold entities of {', '.join(rare)}: their rows prove little."
-            )
-        exact = split["ner_exact_f1"]
-        if "recall" in exact:
-            found.append(f"{name}: misses {100 * (1 - exact['recall']):.1f} of 100 gold entities, by exact match.")
-        twin = metrics.get("twin", {}).get("splits", {}).get(name)
-        if twin and not _above(split, twin):
-            found.append(f"{name}: not shown to be better than its undistilled twin.")
-    if not parity["int8"]["published"]:
-        found.append(f"INT8 is not published: {parity['int8']['why']}.")
-    return found or ["None measured; that is no proof that there is none."]
+def entity_failures(name: str, split: Json) -> list[str]:
+    """Return what goes wrong with the entities of a split, from its scores."""
+    labels, found = split.get("by_label", {}), []
+    weak = [
+        f"{label} ({points(score['f1'])})"
+        for label, score in sorted(labels.items(), key=lambda item: item[1]["f1"])
+        if score["f1"] < WEAK_F1
+    ]
+    rare = [label for label, score in sorted(labels.items()) if score["support"] < FEW_ENTITIES]
+    if weak:
+        found.append(f"{name}: finds or delimits these labels badly (exact F1): {', '.join(weak)}.")
+    if rare:
+        found.append(f"{name}: fewer than {FEW_ENTITIES} gold entities of {', '.join(rare)}: their rows prove little.")
+    if (recall := split["ner_exact_f1"].get("recall")) is not None:
+        found.append(f"{name}: misses {100 * (1 - recall):.1f} of 100 gold entities, by exact match.")
+    return found
 
 
 def frugality_rows(frugality: Json) -> list[tuple[str, str]]:
@@ -164,8 +155,10 @@ def _number(value: object) -> str:
 
 
 def interval(score: Json) -> str:
-    """Return `81.2 (79.0-83.4)`, in points."""
-    return f"{points(score['value'])} ({points(score['low'])}-{points(score['high'])})"
+    """Return `81.2 (79.0-83.4)`, in points; `-` where there was nothing to count."""
+    return (
+        "-" if score["value"] is None else f"{points(score['value'])} ({points(score['low'])}-{points(score['high'])})"
+    )
 
 
 def points(value: float | None) -> str:
@@ -198,11 +191,19 @@ def privacy_sentence(corpora: Sequence[Json]) -> str:
     )
 
 
-def int8_sentence(int8: Json) -> str:
-    """Return what the quality gate decided, with its two figures."""
-    if int8["f1_int8"] is None:
-        return f"`onnx/model_quantized.onnx` is not published: {int8['why']}."
-    figures = f"exact F1 on {int8['split']}: fp32 {100 * int8['f1_fp32']:.2f}, INT8 {100 * int8['f1_int8']:.2f}"
+def int8_sentence(int8: Json, files: str) -> str:
+    """Return what the quality gate decided, with its two figures.
+
+    Args:
+        int8: Of parity.json.
+        files: The INT8 files and their verb, `` `onnx/model_quantized.onnx` is``.
+    """
+    subject, _, verb = files.rpartition(" ")
+    figures = read_figures(int8)
+    if figures is None or figures.int8 is None:
+        return f"{subject} {verb} not published: {int8['why']}."
+    name = "exact F1" if figures.metric == "F1" else figures.metric
+    both = f"{name} on {int8['split']}: fp32 {100 * figures.fp32:.2f}, INT8 {100 * figures.int8:.2f}"
     if not int8["published"]:
-        return f"`onnx/model_quantized.onnx` is not published: {int8['why']} ({figures})."
-    return f"`onnx/model_quantized.onnx` passed the quality gate: {int8['why']} ({figures})."
+        return f"{subject} {verb} not published: {int8['why']} ({both})."
+    return f"{subject} passed the quality gate: {int8['why']} ({both})."

@@ -12,6 +12,11 @@ from zoo.runs import RECORD, hash_file, provenance, write_json
 
 CARD = "README.md"
 LINEAGE = "lineage.json"
+TARGETS = "targets.json"
+"""Of a run whose student learned from generated texts: `texts_written` and `rejected`, the share that the filter
+refused."""
+GENERATED = "generated-text"
+"""The method by which targets are generated (`zoo.registry.recipes.Method`)."""
 
 
 def make_lineage(
@@ -20,6 +25,7 @@ def make_lineage(
     registry: Registry,
     weights_sha256: str,
     teacher_sha256: str | None = None,
+    targets: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return lineage.json, but for `card_sha256`, which `write_lineage` adds once the card is rendered.
 
@@ -29,10 +35,12 @@ def make_lineage(
         registry: Says of each corpus where it is on the Hub and whether it is generated.
         weights_sha256: Of the student's model.safetensors.
         teacher_sha256: Of the weights of the teacher that was really asked, where they are a file.
+        targets: targets.json, where the run has one.
     """
     record, student = provenance(plan["seed"]), plan["student"]["id"]
     teacher = {key: plan["teacher"].get(key) for key in ("id", "kind", "hub_id", "revision", "parameters", "summary")}
     return {
+        **_generated(plan, teacher_sha256, targets or {}),
         "student": student,
         "profile": plan["profile_name"],
         "seed": plan["seed"],
@@ -45,6 +53,17 @@ def make_lineage(
         "software": record["software"],
         "command": f"make train-{student} PROFILE={plan['profile_name']} SEED={plan['seed']}",
     }
+
+
+def _generated(
+    plan: Mapping[str, Any], teacher_sha256: str | None, targets: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return `targets`: who generated what the student learned from, and how much was refused; nothing for the rest."""
+    if GENERATED not in plan["profile"]["methods"]:
+        return {}
+    teacher = plan["teacher"]
+    counts = {key: targets.get(key) for key in ("texts_written", "rejected")}
+    return {"targets": {"generator": teacher["id"], "revision": teacher.get("revision") or teacher_sha256, **counts}}
 
 
 def _corpus(entry: Mapping[str, Any], registry: Registry) -> dict[str, Any]:

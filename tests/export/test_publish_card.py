@@ -9,6 +9,7 @@ import pytest
 
 from export.build_card import build_card
 from export.card import CardError
+from export.card_tagger import TAGGER_CARD
 from export.publish_card import FACTS, card_folder, is_fresh, publish_run, published_students, render
 from tests.export.run_fixture import METRICS, scores
 from zoo.registry import REPOSITORY, Registry, Student
@@ -67,9 +68,10 @@ def test_an_edited_card_a_changed_figure_and_a_changed_declaration_are_stale(kep
 def test_a_changed_template_makes_it_stale(kept: Path, zoo: Registry, tmp_path: Path, monkeypatch) -> None:
     from export import card
 
-    template = tmp_path / "template"
-    template.write_text(card.TEMPLATE.read_text(encoding="utf-8") + "One more line.\n", encoding="utf-8")
-    monkeypatch.setattr(card, "TEMPLATE", template)
+    templates = Path(shutil.copytree(card.TEMPLATES, tmp_path / "templates"))
+    common = templates / "card.md.jinja"
+    common.write_text(common.read_text(encoding="utf-8") + "One more line.\n", encoding="utf-8")
+    monkeypatch.setattr(card, "TEMPLATES", templates)
     assert not is_fresh("bert-small", zoo)
 
 
@@ -119,10 +121,10 @@ def test_corpora_of_the_hub_get_their_scores_in_the_hubs_form(tmp_path: Path) ->
         {"id": "synthetic-reports", "role": "gold", "hub_id": "org/not-tested"},
         {"id": "synthetic-reports", "role": "test", "hub_id": None},
     ]
-    write_eval_results(tmp_path, METRICS["student"], corpora)
+    write_eval_results(tmp_path, METRICS["student"], corpora, TAGGER_CARD)
     assert not list(tmp_path.iterdir()), "a corpus that is not on the Hub has no page to show a score on"
     corpora[1]["hub_id"] = "org/corpus"
-    write_eval_results(tmp_path, METRICS["student"], corpora)
+    write_eval_results(tmp_path, METRICS["student"], corpora, TAGGER_CARD)
     written = yaml.safe_load((tmp_path / ".eval_results" / "synthetic-reports.yaml").read_text(encoding="utf-8"))
     (entry,) = parse_eval_result_entries(written)
     assert (entry.dataset_id, entry.task_id, entry.value) == ("org/corpus", "synthetic-reports/test", 0.8123)
