@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -61,6 +62,7 @@ app.command()(bench)
 def main() -> None:
     """Run the command; whatever fails becomes one line and an exit code."""
     _print_in_any_locale()
+    warnings.showwarning = _show_warning
     try:
         code = app(standalone_mode=False, prog_name="carabin")
         if sys.stdout is not None:
@@ -120,8 +122,21 @@ def _leave_unread() -> NoReturn:
     sys.exit(NOT_READ)
 
 
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+    line: str | None = None,
+) -> None:  # fmt: skip
+    """Print a warning of ours as one line, and of others only what cannot quote a note."""
+    ours = category.__module__.partition(".")[0] == "carabin"
+    _say(str(message) if ours else f"{category.__name__} at {Path(filename).name}:{lineno}")
+
+
 def _fail(message: str, code: int) -> NoReturn:
+    _say(message)
+    sys.exit(code)
+
+
+def _say(message: str) -> None:
     # A file may be called what a terminal obeys.
     shown = "".join(character if character.isprintable() else "?" for character in message)
     sys.stderr.write(f"carabin: {shown}\n")
-    sys.exit(code)

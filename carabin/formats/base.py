@@ -30,6 +30,10 @@ class OutputError(CarabinError):
     """An output that cannot be written: of unknown form, in the place of something else."""
 
 
+class InputWarning(UserWarning):
+    """Something of an input that is not read as one may think: one line with the way out, never a note's text."""
+
+
 @dataclass(frozen=True, slots=True)
 class BadDocument:
     """A document that could not be read or annotated: where it stands and why, never its text."""
@@ -99,6 +103,8 @@ class Source:
     """Of its document, where a file holds one: its name, or its path in the folder that was named."""
     root: Path
     """The folder that was named, or the file's own."""
+    named: Path
+    """The input, as it was named: the file or its folder."""
 
 
 class Reader(Protocol):

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from carabin.documents import Document
-from carabin.formats.base import ENTITY_COLUMNS, ID_COLUMNS, TEXT_COLUMNS, InputError, Provenance, ReadOptions
+from carabin.formats.base import (
+    ENTITY_COLUMNS,
+    ID_COLUMNS,
+    TEXT_COLUMNS,
+    InputError,
+    InputWarning,
+    Provenance,
+    ReadOptions,
+    Source,
+)
 
 COLUMNS = ("document_id", "start", "end", "label", "text", "score", "model")
 
@@ -34,6 +44,14 @@ def find_columns(path: Path, columns: Sequence[str], options: ReadOptions) -> tu
     if identifier is not None and identifier not in columns:
         raise InputError(f"{path}: no column '{identifier}'; name one of {listed} with --id-column")
     return identifier, text
+
+
+def warn_without_id(source: Source, identifier: str | None, columns: Sequence[str]) -> None:
+    """Warn, once for a folder of such tables, that rows are called by their place: nobody can join the result again."""
+    if identifier is None:
+        listed = ", ".join(repr(name[:40]) for name in columns[:30])
+        cause = "no column of ids, so that notes are called by their file and row"
+        warnings.warn(InputWarning(f"{source.named}: {cause}; name one of {listed} with --id-column"), stacklevel=1)
 
 
 def find_other_columns(path: Path, columns: Sequence[str], options: ReadOptions) -> dict[str, str]:

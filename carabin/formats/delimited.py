@@ -20,7 +20,7 @@ from carabin.formats.base import (
     Writer,
     printable,
 )
-from carabin.formats.columns import COLUMNS, entity_rows, find_columns, find_other_columns
+from carabin.formats.columns import COLUMNS, entity_rows, find_columns, find_other_columns, warn_without_id
 from carabin.formats.json_lines import concatenate
 from carabin.formats.loading import bounded_lines, make_document
 
@@ -35,14 +35,16 @@ class DelimitedReader:
     def check(self, source: Source, options: ReadOptions, entities: bool) -> None:
         """Raise InputError if there is no header with the columns asked for."""
         header = _header(source.path, options)
-        find_columns(source.path, header, options)
+        identifier, _ = find_columns(source.path, header, options)
         find_other_columns(source.path, header, options)
+        warn_without_id(source, identifier, header)
 
     def read(self, source: Source, options: ReadOptions, entities: bool) -> Iterator[Item]:
         """Yield one item a row."""
         path = source.path
         id_column, text_column = find_columns(path, _header(path, options), options)
         others = find_other_columns(path, _header(path, options), options)
+        warn_without_id(source, id_column, _header(path, options))
         csv.field_size_limit(options.max_characters + 1)
         with open_binary(path) as file:
             lines = _Remembered(_decoded_lines(file, options))

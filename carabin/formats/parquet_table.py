@@ -22,7 +22,7 @@ from carabin.formats.base import (
     Writer,
     printable,
 )
-from carabin.formats.columns import COLUMNS, entity_rows, find_columns, find_other_columns
+from carabin.formats.columns import COLUMNS, entity_rows, find_columns, find_other_columns, warn_without_id
 from carabin.formats.loading import make_document
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ class ParquetReader:
     def check(self, source: Source, options: ReadOptions, entities: bool) -> None:
         """Raise InputError if it is not Parquet, or has not the columns asked for."""
         names = _open(source.path).schema_arrow.names
-        find_columns(source.path, names, options)
+        identifier, _ = find_columns(source.path, names, options)
         find_other_columns(source.path, names, options)
         if entities and _GOLD not in names:
             raise InputError(
                 f"{source.path}: no column '{_GOLD}' (a list of start, end, label): no gold to compare with"
             )
+        warn_without_id(source, identifier, names)
 
     def read(self, source: Source, options: ReadOptions, entities: bool) -> Iterator[Item]:
         """Yield one item a row."""
@@ -55,6 +56,7 @@ class ParquetReader:
             table = _open(path)
             found = find_columns(path, table.schema_arrow.names, options)
             others = find_other_columns(path, table.schema_arrow.names, options)
+            warn_without_id(source, found[0], table.schema_arrow.names)
             wanted = (*found, *others.values(), _GOLD if entities else None)
             columns = list(dict.fromkeys(name for name in wanted if name is not None))
             for batch in table.iter_batches(batch_size=_READ_ROWS, columns=columns, use_threads=False):

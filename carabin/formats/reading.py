@@ -13,6 +13,7 @@ from carabin.formats.base import STDIN, BadDocument, Format, InputError, Item, R
 from carabin.formats.file_names import ID_SUFFIX, id_beside, told_id
 from carabin.formats.json_lines import read_lines
 from carabin.formats.registry import COMPRESSED, FORMATS, READABLE, file_suffix
+from carabin.formats.unread import warn_of_unread
 
 Name = str | Path
 ERRORS_BESIDE = ".errors.jsonl"
@@ -21,7 +22,10 @@ BESIDE_OUTPUTS = (".run.json", ERRORS_BESIDE)
 
 
 def check_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = False) -> None:
-    """Raise InputError before anything is run: an input is missing, of unknown kind, or lacks what is asked of it."""
+    """Raise InputError before anything is run: an input is missing, of unknown kind, or lacks what is asked of it.
+
+    Warns of files of a folder that are not read, and of tables without ids.
+    """
     if [str(name) for name in names].count(STDIN) > 1:
         raise InputError("standard input (-) can be read only once")
     for name in names:
@@ -33,6 +37,8 @@ def check_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = F
             raise InputError(f"{name}: {form.name} carries no annotations; give one of {forms}")
         assert form.reader is not None
         form.reader.check(sources[0], options, entities)
+        if Path(name).is_dir():
+            warn_of_unread(Path(name), form, (source.path for source in sources), walk_folder(Path(name)))
 
 
 def read_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = False) -> Iterator[Item]:
@@ -86,7 +92,7 @@ def find_sources(name: Name, options: ReadOptions) -> tuple[Format, list[Source]
             f"{path}: {kind} not read, but {known} (text forms also .gz, .xz), folders of them, and - (stdin); say "
             "--from if it is one of these under another name"
         )
-    return form, [Source(path, _identifier(form, path, path.name, {path.with_suffix(ID_SUFFIX)}), path.parent)]
+    return form, [Source(path, _identifier(form, path, path.name, {path.with_suffix(ID_SUFFIX)}), path.parent, path)]
 
 
 def holds_one_document(names: Sequence[Name], options: ReadOptions) -> bool:
@@ -122,7 +128,7 @@ def _identifier(form: Format, path: Path, name: str, there: Collection[Path]) ->
 
 def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
     suffixes = {suffix for form in READABLE.values() for suffix in form.suffixes}
-    there = sorted(_walk(folder))
+    there = sorted(walk_folder(folder))
     ids = {path for path in there if path.suffix == ID_SUFFIX}
     files = [path for path in there if file_suffix(path) in suffixes]
     if not files:
@@ -137,10 +143,10 @@ def _folder(folder: Path, forced: Format | None) -> tuple[Format, list[Source]]:
     if not files:
         raise InputError(f"{folder}: no {' or '.join(form.suffixes)} file in this folder")
     names = ((path, path.relative_to(folder).as_posix()) for path in files)
-    return form, [Source(path, _identifier(form, path, name, ids), folder) for path, name in names]
+    return form, [Source(path, _identifier(form, path, name, ids), folder, folder) for path, name in names]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk_folder(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder and of those below it, links to folders followed, each folder once.
 
     Raises:
