@@ -68,6 +68,14 @@ def evaluate(
     ] = False,
     errors: Annotated[Path | None, typer.Option(help="Where documents set aside are listed.")] = None,
     from_: From = None,
+    predictions: Annotated[
+        bool,
+        typer.Option(
+            "--predictions",
+            help="Of Label Studio tasks, read the last prediction, not what people annotated: of --preannotated and "
+            "--against, or of GOLD without these.",
+        ),
+    ] = False,
     text_column: TextColumn = None,
     id_column: IdColumn = None,
     encoding: Encoding = "utf-8",
@@ -82,7 +90,9 @@ def evaluate(
 
     check_choice(model, against, preannotated, threshold)
     check_report_places([*gold, *(against or ()), *(preannotated or ())], (json_, errors))
-    reading = ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label)
+    reading = ReadOptions(
+        text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label, predictions
+    )
     thresholds, calibrated = split_thresholds(threshold or ())
     options = EvaluateOptions(
         read_renames(map_ or ()), label, engine, threads, thresholds, calibrated, document_ids, reading

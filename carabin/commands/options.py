@@ -67,6 +67,10 @@ IdColumn = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Column or field of the id; id, note_id, id_doc, … without it."),
 ]
+Predictions = Annotated[
+    bool,
+    typer.Option("--predictions", help="Of Label Studio tasks, read the last prediction, not what people annotated."),
+]
 Encoding = Annotated[
     str,
     typer.Option(metavar="NAME", help="Of text, BRAT and CSV inputs: cp1252 for older Windows software."),

@@ -21,6 +21,7 @@ from carabin.commands.options import (
     MaxCharacters,
     Model,
     Output,
+    Predictions,
     TextColumn,
     Threads,
     TypeSystem,
@@ -85,6 +86,7 @@ def pseudonymise(
         typer.Option(metavar="FORM", help="jsonl, parquet-documents, brat, cas, xmi, html, label-studio."),
     ] = None,
     from_: From = None,
+    predictions: Predictions = False,
     engine: Engine = None,
     threads: Threads = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed; needs --key.")] = False,
@@ -118,7 +120,9 @@ def pseudonymise(
         policy=Policy(with_ == "tags", consistent, patient_field, replace_ids, tuple(keep or ()), mark),  # type: ignore[arg-type]
         rules_only=rules_only, key=secret, mapping=mapping, passphrase=words, drop_entities=drop_entities, to=to,
         engine=engine, threads=threads, resume=resume, errors=errors,
-        reading=ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label),
+        reading=ReadOptions(
+            text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label, predictions
+        ),
         writing=WriteOptions(typesystem, cas_type, cas_label),
     )  # fmt: skip
     if not inputs and not gold:

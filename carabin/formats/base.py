@@ -72,6 +72,9 @@ class ReadOptions:
     cas_label: str | None = None
     """Feature of that type which holds the label; None looks for `value`, `label`, `Categorie`, …"""
 
+    predictions: bool = False
+    """Take the predictions of Label Studio tasks for their entities, not what people annotated."""
+
     other_columns: tuple[str, ...] = ()
     """Columns of tables to carry along as the document's attributes; a JSON record carries all its fields."""
 

@@ -33,7 +33,7 @@ class LabelStudioReader:
         """Raise nothing: a file that cannot be read is one document set aside."""
 
     def read(self, source: Source, options: ReadOptions, entities: bool) -> Iterator[Item]:
-        """Yield one item a task. Gold is what people annotated, never the predictions."""
+        """Yield one item a task. Gold is what people annotated; the predictions only where they are asked for."""
         with open_binary(source.path) as file:
             data = file.read()
         try:
@@ -102,10 +102,9 @@ def _item(task: object, where: str, options: ReadOptions, entities: bool) -> Ite
     identifier = str(data.get(id_key, task.get("id", where)))
     if not entities:
         return make_document(identifier, data.get(text_key), where, options)
-    done = [note for note in task.get("annotations") or () if isinstance(note, dict) and not note.get("was_cancelled")]
-    if not done:
-        return BadDocument(where, "nobody has annotated it", identifier[:200])
-    chosen = next((note for note in done if note.get("ground_truth")), done[0])
+    chosen = _prediction(task) if options.predictions else _annotation(task)
+    if chosen is None:
+        return BadDocument(where, _why_none(task, options), identifier[:200])
     try:
         records = list(_records(chosen.get("result") or ()))
     except (KeyError, TypeError, AttributeError):
@@ -113,12 +112,36 @@ def _item(task: object, where: str, options: ReadOptions, entities: bool) -> Ite
     return make_document(identifier, data.get(text_key), where, options, entities=records)
 
 
+def _annotation(task: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what people annotated: what they marked as the truth, else what stands first."""
+    done = [note for note in _dicts(task, "annotations") if not note.get("was_cancelled")]
+    return next((note for note in done if note.get("ground_truth")), done[0] if done else None)
+
+
+def _prediction(task: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the last prediction: a later model's is added behind the others."""
+    return next(reversed(_dicts(task, "predictions")), None)
+
+
+def _dicts(task: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = task.get(name)
+    return [note for note in found if isinstance(note, dict)] if isinstance(found, list) else []
+
+
+def _why_none(task: dict[str, Any], options: ReadOptions) -> str:
+    if options.predictions:
+        return "no prediction in it; without --predictions it is read for what people annotated"
+    if _dicts(task, "predictions"):
+        return "nobody has annotated it; --predictions reads its predictions in their place"
+    return "nobody has annotated it"
+
+
 def _records(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for result in results:
         if result.get("type") == "labels":
             value = result["value"]
             for label in value["labels"]:
-                yield {"start": value["start"], "end": value["end"], "label": label}
+                yield {"start": value["start"], "end": value["end"], "label": label, "score": result.get("score")}
 
 
 def _is_task_list(path: Path) -> bool:

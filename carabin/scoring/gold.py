@@ -117,12 +117,14 @@ class GoldPairs:
         Raises:
             InputError: one cannot, or carries no annotations.
         """
-        for names in (first, second):
-            check_inputs(names, reading, entities=True)
+        # Gold is what people made; only what it is compared with may be a model's predictions.
+        sides = ((first, replace(reading, predictions=False)), (second, reading))
+        for names, options in sides:
+            check_inputs(names, options, entities=True)
         self.first, self.second = (GoldReader(str(names[0]), rules, flatten, on_error) for names in (first, second))
         self.labels: set[str] = set()
         self.both = self.only_first = self.only_second = self.other_text = 0
-        self._inputs = [read_inputs(names, reading, entities=True) for names in (first, second)]
+        self._inputs = [read_inputs(names, options, entities=True) for names, options in sides]
 
     def __iter__(self) -> Iterator[tuple[Document, tuple[Entity, ...]]]:
         """Yield each document of the first input that is in the second too, with the entities that it has there.

@@ -10,7 +10,7 @@ import pytest
 from carabin.commands.evaluate import read_renames
 from carabin.documents import Entity
 from carabin.evaluate import EvaluateOptions, evaluate_agreement, evaluate_corrections, evaluate_model
-from carabin.formats import InputError
+from carabin.formats import InputError, ReadOptions
 from carabin.scoring.ner_scores import score_spans
 
 NOTE = "Le patient présente une fièvre aiguë, pas de dyspnée. Traitement par paracétamol."
@@ -77,6 +77,23 @@ def test_nothing_of_a_note_is_in_the_record(student, tmp_path):
         assert not any(word in text for word in ("fi\\u00e8vre", "fièvre", "paracétamol", "patient", "MRN-77"))
     named = evaluate_model([gold], student, EvaluateOptions(threads=1, resamples=20, document_ids=True))
     assert named["corrections"]["documents"][0]["id"] == "MRN-77"
+
+
+def test_one_label_studio_export_tells_what_people_changed_in_its_predictions(tmp_path):
+    """Its predictions on both sides would say that nobody ever changes anything."""
+
+    def results(*spans):
+        return [{"type": "labels", "value": {"start": s, "end": e, "labels": [label]}} for s, e, label in spans]
+
+    task = {"data": {"id": "a", "text": NOTE}, "annotations": [{"result": results(FEVER, DYSPNEA)}]}
+    task["predictions"] = [{"result": results(DRUG)}, {"result": results(FEVER, DRUG)}]
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps([task]), encoding="utf-8")
+    options = EvaluateOptions(threads=1, resamples=20, reading=ReadOptions(predictions=True))
+    corrections = evaluate_corrections([export], [export], options)["corrections"]
+    assert (corrections["kept"], corrections["added"], corrections["deleted"]) == (1, 1, 1)
+    agreement = evaluate_agreement([export], [export], options)
+    assert agreement["counts"] == [[1, 2, 2]]
 
 
 def test_labels_of_ones_own_are_renamed_left_out_or_refused(student, tmp_path):

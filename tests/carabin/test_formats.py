@@ -182,6 +182,18 @@ def test_label_studio_exports_give_what_people_annotated_not_the_predictions(tmp
     assert gold(path) == [("a", [(0, 6, "DISO")])]
 
 
+def test_predictions_are_read_where_they_are_asked_for(tmp_path, student, note):
+    """Tasks that we wrote and nobody has opened yet were set aside without a way out."""
+    annotate_files([note], tmp_path / "tasks.json", student, JobOptions(to="label-studio"))
+    (bad,) = read_inputs([tmp_path / "tasks.json"], ReadOptions(), entities=True)
+    assert bad.cause == "nobody has annotated it; --predictions reads its predictions in their place"
+    assert gold(tmp_path / "tasks.json", predictions=True) == [("note", [(6, 18, "DISO"), (28, 35, "DISO")])]
+    task = {"data": {"id": "a", "text": "fièvre aiguë"}, "predictions": []}
+    (tmp_path / "none.json").write_text(json.dumps([task, {**task, "predictions": None}]), encoding="utf-8")
+    causes = [bad.cause for bad in read_inputs([tmp_path / "none.json"], ReadOptions(predictions=True), entities=True)]
+    assert ["no prediction in it" in cause for cause in causes] == [True, True]
+
+
 # HTML
 
 
