@@ -17,6 +17,9 @@ from carabin.serving.settings import ServeSettings
 SHOWN_FAULTS = 20
 CALIBRATED = "calibrated"
 
+_MISPLACED = ("threshold", "thresholds")
+"""Options that a body is often sent with: given back as a field like others, they would seem to have been heeded."""
+
 _EXAMPLE = "Douleur thoracique depuis deux heures, sous aspirine 75 mg."
 
 
@@ -39,7 +42,10 @@ class AnnotateOptions(BaseModel):
 
 
 class GivenDocument(BaseModel):
-    """A text to annotate. Other fields are given back as they came, but for `entities`, `model` and `offsets`."""
+    """A text to annotate. Other fields are given back as they came, but for `entities`, `model` and `offsets`.
+
+    A field `threshold` is refused: it is an option of the request.
+    """
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"example": {"id": "note-1", "text": _EXAMPLE}})
 
@@ -145,6 +151,9 @@ def _document(given: object, number: int) -> Document:
     where = f"document {number}"
     if not isinstance(given, dict):
         raise DocumentError(f"{where}: expected an object with 'text', found {type(given).__name__}")
+    if misplaced := [name for name in _MISPLACED if name in given]:
+        detail = f"{where}: '{misplaced[0]}' is an option of the request, not a field: POST /annotate?threshold=0.5"
+        raise Problem(422, "bad-option", f"{detail}, LABEL=0.5 or {CALIBRATED}; rename the field if it is yours")
     identifier = given.get("id")
     record = {**given, "id": str(number + 1) if identifier is None else identifier, "entities": ()}
     try:

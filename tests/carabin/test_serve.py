@@ -173,6 +173,14 @@ def test_options_that_cannot_be_meant_are_refused(client, query):
     problem(client.post(f"/annotate?{query}", json={"text": "fièvre"}), 422, "bad-option")
 
 
+@pytest.mark.parametrize("name", ["threshold", "thresholds"])
+def test_a_threshold_in_a_body_is_refused_with_the_place_for_it(client, name):
+    """Given back as a field like others, with 200, it would seem to have been heeded."""
+    for body in ({"text": SECRET, name: 0.9}, [{"text": "a"}, {"text": "b", name: None}]):
+        found = problem(client.post("/annotate", json=body), 422, "bad-option")
+        assert "/annotate?threshold=0.5" in found.detail
+
+
 def test_thresholds_of_a_request_stand_before_those_of_the_service(lively):
     scores = {e.label: e.score for e in lively(TEXT)}
     assert len(scores) > 1
