@@ -17,6 +17,8 @@ from carabin.trust.student_store import StudentId, pulled_student
 from carabin.trust.tokenizer_safety import check_tokenizer
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from carabin.tokens.reader import TextReader
 
 LONGEST_WINDOW = 65_536
@@ -104,22 +106,27 @@ def load_reader(folder: Path) -> TextReader:
     Raises:
         ModelError: a file is missing or damaged, or the window is missing, absurd, or longer than the model's.
     """
-    from tokenizers import Tokenizer
-
     from carabin.tokens.reader import TextReader
+
+    tokenizer, window = load_tokenizer(folder)
+    try:
+        return TextReader(tokenizer, window)
+    except ValueError as error:
+        raise ModelError(f"{folder / 'tokenizer.json'}: {error}") from None
+
+
+def load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
+    """Return a student's tokenizer and how many tokens it reads at once. Raises ModelError as `load_reader` does."""
+    from tokenizers import Tokenizer
 
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise ModelError(f"{path}: no such file; a student's folder holds its tokenizer")
     window = _window(folder)
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        return Tokenizer.from_file(str(path)), window
     except Exception as error:  # tokenizers raises bare Exception, with where the JSON went wrong
         raise ModelError(f"{path}: not a tokenizer ({str(error).splitlines()[0]}); fetch the student again") from None
-    try:
-        return TextReader(tokenizer, window)
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}") from None
 
 
 def _window(folder: Path) -> int:

@@ -28,7 +28,9 @@ def test_every_student_has_a_target_that_trains_it(student):
     """A phony target that only a pattern rule matches says "nothing to be done" and exits with 0."""
     result = make("--dry-run", f"train-{student}", "SEED=7")
     assert result.returncode == 0, result.stderr
-    assert f"training.train_bert --student {student} --profile local --seed 7" in result.stdout
+    family = student.partition("-")[0]
+    assert f"training.train_{family} --student {student} --profile local --seed 7" in result.stdout
+    assert f"runs/{student}/local/seed-7" in result.stdout
 
 
 def test_make_alone_prints_every_target():

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.progress import Progress
 
@@ -195,8 +195,18 @@ def write_with_endpoint(
     return write_texts(writer, documents, folder, shard_documents) | {"endpoint": writer.report()}
 
 
+class Pen(Protocol):
+    """Whoever writes for one task: an endpoint, or `training.written_targets.TeacherPen`."""
+
+    task: WritingTask
+
+    def write(self, documents: Sequence[Document]) -> list[list[str]]:
+        """Return the texts written of each document; none where none could be kept."""
+        ...
+
+
 def write_texts(
-    writer: EndpointWriter, documents: Iterable[Document], folder: Path, shard_documents: int = SHARD_DOCUMENTS
+    writer: Pen, documents: Iterable[Document], folder: Path, shard_documents: int = SHARD_DOCUMENTS
 ) -> dict[str, int]:
     """Write shard by shard, skipping the shards that an earlier call finished."""
     figures = Counter(documents=0, texts=0, shards=0, shards_found=0)

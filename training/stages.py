@@ -111,7 +111,8 @@ def train_tagger(
         if group.leader:
             model.save_pretrained(into)
             tokenizer.save_pretrained(into)
-            _keep_curve(into)
+            keep_curve(into)
+            shutil.rmtree(into / "passages")
         return figures
 
     return run_step(folder, key, work, seed, group)
@@ -140,8 +141,7 @@ def _open_teacher(folder: Path | None) -> tuple[PreTrainedModel | None, TextRead
     return model, load_reader(folder)
 
 
-def _keep_curve(folder: Path) -> None:
+def keep_curve(folder: Path) -> None:
     """Keep the loss curve; drop what only a resumption needed."""
     (folder / "training" / "losses.jsonl").rename(folder / "losses.jsonl")
-    for name in ("training", "passages"):
-        shutil.rmtree(folder / name)
+    shutil.rmtree(folder / "training")

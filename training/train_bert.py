@@ -53,6 +53,8 @@ def main(
 
 def train(plan: Plan) -> None:
     """Do steps 2 to 6 of the plan."""
+    from training.costs import sum_energy
+    from training.starts import encoder_folders
     from training.teachers import identify_teacher, make_teacher
 
     folder = plan.folder
@@ -63,7 +65,8 @@ def train(plan: Plan) -> None:
     start = prepare_student(plan)
     train_student(plan, teacher, targets, start)
     train_twin(plan, start)
-    write_json(folder / "energy.json", sum_energy(plan, teacher, targets))
+    asked = None if teacher else read_json(targets / "run.json")["endpoint"]
+    write_json(folder / "energy.json", sum_energy(folder, teacher, targets, encoder_folders(plan), asked))
 
 
 def label_texts(plan: Plan, teacher: Path | None) -> Path:
@@ -181,31 +184,6 @@ def _train(
         f"{name} {plan.student.id}",
         beside,
     )
-
-
-def sum_energy(plan: Plan, teacher: Path | None, targets: Path) -> dict[str, Any]:
-    """Return what the student cost: its teacher, the teacher's labelling, its own training; the twin apart.
-
-    A pretrained encoder counts whole, though others may start from it too. What an endpoint spends is declared, not
-    measured; where nobody declared it the sum leaves it out and `source` says so.
-    """
-    from training.starts import encoder_folders
-
-    stages = {"teacher": teacher, "targets": targets, "student": plan.folder / "student", **encoder_folders(plan)}
-    spent = {name: read_json(folder / "run.json")["energy"] for name, folder in stages.items() if folder}
-    source = spent["student"]["source"]
-    if teacher is None:
-        asked = read_json(targets / "run.json")["endpoint"]
-        spent["endpoint"] = {**asked["energy"], "ledger": asked}
-        source += f"; the endpoint's: {asked['energy']['source']}"
-    return {
-        "kwh": round(sum(entry["kwh"] or 0.0 for entry in spent.values()), 6),
-        "grams_co2": round(sum(entry["grams_co2"] or 0.0 for entry in spent.values()), 3),
-        "source": source,
-        "stages": spent,
-        **{name: spent["student"][name] for name in ("hardware", "location") if name in spent["student"]},
-        "twin_kwh": read_json(plan.folder / "twin" / "run.json")["energy"]["kwh"],
-    }
 
 
 if __name__ == "__main__":

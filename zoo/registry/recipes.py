@@ -59,8 +59,45 @@ class Architecture:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Decoder:
+    """What an encoder-decoder has beside its encoder, whose width, heads and inner width it shares (T5Config)."""
+
+    layers: int
+    max_tokens: int = 320
+    """Longest text it writes, in tokens."""
+
+    def __post_init__(self) -> None:
+        require(self.layers > 0, "layers must be positive")
+        require(32 <= self.max_tokens <= 4096, "max_tokens must lie in 32..4096")
+
+
+WritingTask = Literal["conclusion", "exercises", "entities"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Writing:
+    """What a student that writes learns to write, and how much of each one report gives."""
+
+    tasks: tuple[WritingTask, ...] = ("conclusion", "exercises", "entities")
+    exercises: int = 4
+    """Exercises learned from one report at most, of as many kinds as it allows."""
+    passages: int = 3
+    """Passages of one report whose entities are written, at most."""
+    passage_characters: int = 300
+    """Longest such passage; entities are written passage by passage, which keeps them in order and short."""
+
+    def __post_init__(self) -> None:
+        require(bool(self.tasks) and len(set(self.tasks)) == len(self.tasks), "tasks must name tasks, each once")
+        require(min(self.exercises, self.passages) > 0, "exercises and passages must be positive")
+        require(self.passage_characters >= 80, "passage_characters must be at least 80")
+
+
+@dataclass(frozen=True, config=STRICT)
 class TokenizerRecipe:
-    """A WordPiece tokenizer trained on the recipe's own texts, accents and case kept."""
+    """A tokenizer trained on the recipe's own texts, accents and case kept.
+
+    WordPiece for encoders, byte-level BPE for students that write.
+    """
 
     vocabulary: int
     """Number of entries, special tokens included."""

@@ -11,11 +11,13 @@ from zoo.registry.recipes import (
     STRICT,
     Architecture,
     CorpusUse,
+    Decoder,
     Distillation,
     LicenceLevel,
     Method,
     TokenizerRecipe,
     Training,
+    Writing,
     require,
 )
 
@@ -49,6 +51,8 @@ class Profile:
     upstream: tuple[str, ...] = ()
     """Ids of corpora taken under their publisher's own clause (`upstream` on the card), not under the copy's stricter
     tag. The gate notes both facts; without this switch the copy's tag decides."""
+    writing: Writing | None = None
+    """What is learned from each report; for students that write."""
     seed: int = 1
     """Of weights, order and noise, unless the command line gives another (`SEED=`)."""
     data_seed: int = 1
@@ -63,6 +67,8 @@ class Profile:
         soft = {"logits", "pseudo-labels"} & set(self.methods)
         why = "soft labels need method 'logits', or 'pseudo-labels' where an endpoint's answers are the labels"
         require(bool(soft) or self.distillation.soft_weight == 0, why)
+        taken = self.writing is None or "generated-text" in self.methods
+        require(taken, "a student that writes learns what its teacher wrote: name the method 'generated-text'")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,10 +76,11 @@ class Student:
     """One student of the zoo."""
 
     id: str
-    family: Literal["bert"]
-    task: Literal["ner"]
+    family: Literal["bert", "t5"]
+    """`bert`: an encoder that labels words; `t5`: an encoder-decoder that writes."""
+    task: Literal["ner", "writing"]
     labels: str
-    """A label set of `zoo.labels`."""
+    """A label set of `zoo.labels`; of the entities that a student that writes writes down."""
     summary: str
     """One sentence for the card: what it does, for whom."""
     architecture: Architecture
@@ -81,3 +88,12 @@ class Student:
     profiles: dict[str, Profile] = field(default_factory=dict)
     widget: tuple[str, ...] = ()
     """Fictitious example texts for the Hub page."""
+    decoder: Decoder | None = None
+
+    def __post_init__(self) -> None:
+        writes = self.family == "t5"
+        require((self.task == "writing") == writes, f"family '{self.family}' does not do the task '{self.task}'")
+        require((self.decoder is not None) == writes, "a student of family 't5' has a [decoder], and no other does")
+        for name, profile in self.profiles.items():
+            why = f"profile '{name}': a student that writes has a [writing] section, and no other does"
+            require((profile.writing is not None) == writes, why)

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from zoo.registry.recipes import (
     STRICT,
     Architecture,
+    Decoder,
     TokenizerRecipe,
     Training,
     require,
@@ -117,6 +118,8 @@ class Teacher:
     parameters: int | None = None
     architecture: Architecture | None = None
     tokenizer: TokenizerRecipe | None = None
+    decoder: Decoder | None = None
+    """Of a `trained` teacher that writes."""
     encoder: str | None = None
     """Id of a file in `models/encoders/` that a `trained` teacher starts from, its shape and tokenizer with it."""
     training: Training | None = None
@@ -135,11 +138,14 @@ class Teacher:
             require(shaped if self.encoder is None else bare, why)
             require(self.training is not None, "a trained teacher has a [training] section")
             require(1 <= self.members <= 16, "members must lie in 1..16")
+            alone = self.encoder is None and self.members == 1
+            require(self.decoder is None or alone, "a teacher that writes has neither an encoder's start nor members")
             require(self.licence is None, "a trained teacher's licence is that of its corpora: leave [licence] out")
             outside = self.hub_id is not None or self.revision is not None or bool(self.output_terms)
             require(not outside, "a trained teacher comes from no one: leave hub_id, revision and output_terms out")
         else:
             require(self.licence is not None, "[licence] is missing")
+            require(self.decoder is None, "[decoder] is for trained teachers")
             require(self.encoder is None, "an encoder of models/encoders is for trained teachers")
             require(self.members == 1, "only a trained teacher may have several members")
             require(self.kind == "endpoint" or self.hub_id is not None, "hub_id is missing")

@@ -1,0 +1,366 @@
+"""The writer: a student that writes, over whichever engine, and what it is asked: conclusions, exercises, entities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carabin.documents import Document, Entity
+from carabin.errors import ModelError
+from carabin.exercises.exercise import Kind, QuestionSet
+from carabin.exercises.form import Draft, write_form
+from carabin.exercises.grammar import Ended, Grammar
+from carabin.exercises.material import Material, ReportText, Scope
+from carabin.exercises.words import ExerciseWords, Phrasebook
+from carabin.generation.constraints import Constraint
+from carabin.generation.decoding import generate
+from carabin.generation.entity_lines import EntityLines
+from carabin.generation.faithfulness import unsupported
+from carabin.generation.limits import Generated, Limits, SpecialTokens
+from carabin.generation.passages import cut_passages
+from carabin.generation.sections import cut_sections
+from carabin.generation.seq2seq import Seq2Seq, Sources
+from carabin.generation.source import Source, read_source
+from carabin.generation.spelling import walk
+from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
+from carabin.student_folder import check_student, file_digest, load_tokenizer, read_config, student_name
+
+KINDS: tuple[Kind, ...] = ("qru", "qrm", "qroc")
+BATCH = 8
+"""Sources that are read at once: what memory is bounded by, with the length of a window."""
+REPEATED = 6
+"""A conclusion never writes the same run of so many tokens twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A conclusion as a student wrote it.
+
+    Attributes:
+        document: The report.
+        text: The conclusion; of a long report, the distinct sentences of its windows'.
+        windows: How many windows the report was read in.
+        unsupported: What the conclusion claims and the report does not say: numbers, doses, drugs, negations.
+        finished: No window's text was cut by the limit of length.
+    """
+
+    document: Document
+    text: str
+    windows: int
+    unsupported: tuple[str, ...]
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WriterSettings:
+    """What a writing student's config.json says of how it is used."""
+
+    max_written: int
+    """Longest text it writes, in tokens."""
+    passage_characters: int
+    """Longest passage whose entities it writes at once."""
+    labels: tuple[str, ...]
+    """Of the entities it writes."""
+
+    @classmethod
+    def of_config(cls, config: dict[str, Any], folder: Path) -> WriterSettings:
+        """Return the settings. Raises ModelError: the student does not write, or its config says not how."""
+        path = folder / "config.json"
+        if not config.get("is_encoder_decoder"):
+            raise ModelError(f"{path}: not a student that writes but one that tags; use it with 'carabin annotate'")
+        written, passage, labels = (config.get(name) for name in ("max_written", "passage_characters", "entity_labels"))
+        if not isinstance(written, int) or not isinstance(passage, int) or min(written, passage) < 1:
+            raise ModelError(
+                f"{path}: 'max_written' and 'passage_characters' must be positive; fetch the student again"
+            )
+        if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
+            raise ModelError(f"{path}: 'entity_labels' is not a list of labels; fetch the student again")
+        return cls(written, passage, tuple(labels))
+
+
+class Writer:
+    """Writes conclusions, exercises and entities of reports."""
+
+    def __init__(
+        self,
+        tokenizer: Any,  # noqa: ANN401 - tokenizers.Tokenizer, imported late
+        window: int,
+        engine: Seq2Seq,
+        settings: WriterSettings,
+        name: str,
+        words: ExerciseWords | None = None,
+        version: str = "",
+    ) -> None:
+        """Put a student together.
+
+        Args:
+            tokenizer: Its tokenizer.
+            window: Tokens of a source that it reads at once.
+            engine: Its weights.
+            settings: Of its config.
+            name: What it is called in what it writes.
+            words: Its stems and terms; None for a student that writes no exercises.
+            version: First digits of its weights' SHA-256.
+        """
+        self.tokenizer, self.window, self.engine, self.settings = tokenizer, window, engine, settings
+        self.name, self.version = name, version
+        self.special = SpecialTokens()
+        self.book = None if words is None else Phrasebook(tokenizer, words, self.special.end)
+        self.drugs = frozenset() if words is None else frozenset(words.terms.get("treatment", ()))
+
+    @classmethod
+    def load(cls, folder: Path, quantized: bool | None = None, threads: int | None = None) -> Writer:
+        """Return the writer of a student's folder, over onnxruntime.
+
+        Args:
+            folder: A student's repository.
+            quantized: Take the INT8 files; None takes them where they are.
+            threads: Of onnxruntime; None uses all cores.
+
+        Raises:
+            ModelError: a file is missing, damaged, not the one listed, or the student does not write.
+        """
+        from carabin.generation.onnx_seq2seq import OnnxSeq2Seq, seq2seq_files
+
+        check_student(folder)
+        WriterSettings.of_config(read_config(folder), folder)
+        onnx = folder / "onnx"
+        if quantized is None:
+            quantized = all((onnx / name).is_file() for name in seq2seq_files(True))
+        weights = onnx / seq2seq_files(quantized)[1]
+        return cls.over(OnnxSeq2Seq(onnx, quantized, threads), folder, file_digest(weights))
+
+    @classmethod
+    def over(cls, engine: Seq2Seq, folder: Path, version: str = "") -> Writer:
+        """Return a writer over an engine, all the rest from a student's folder. Raises ModelError likewise."""
+        config = read_config(folder)
+        settings = WriterSettings.of_config(config, folder)
+        tokenizer, window = load_tokenizer(folder)
+        words = ExerciseWords.load(folder)
+        return cls(tokenizer, window, engine, settings, student_name(config, folder), words, version)
+
+    def summarise(self, documents: Iterable[Document], batch: int = BATCH, beams: int = 1) -> Iterator[Summary]:
+        """Yield each report's conclusion, in order.
+
+        Args:
+            documents: Reports, streamed.
+            batch: Reports at once.
+            beams: Texts followed at once for each; 1 is greedy.
+        """
+        limits = Limits(self.settings.max_written, beams=beams, no_repeat_ngram=REPEATED)
+        for some in _batches(documents, batch):
+            windows = [self._windows(CONCLUSION, document.text) for document in some]
+            written = self._write([one for many in windows for one in many], limits, batch)
+            for document, many in zip(some, windows, strict=True):
+                yield self._summary(document, [next(written) for _ in many])
+
+    def _summary(self, document: Document, written: Sequence[Generated]) -> Summary:
+        text = join_distinct([self._decode(one.tokens) for one in written])
+        claims = unsupported(text, document.text, self.drugs)
+        surfaces = tuple(dict.fromkeys(claim.surface for claim in claims))
+        return Summary(document, text, len(written), surfaces, all(one.finished for one in written))
+
+    def exercises(
+        self,
+        documents: Iterable[Document],
+        kinds: Sequence[Kind] = KINDS,
+        count: int = 6,
+        progressive: bool = True,
+        seed: int = 1,
+        batch: int = BATCH,
+    ) -> Iterator[QuestionSet]:
+        """Yield the questions on each report, in order; fewer than asked where a report has not the material.
+
+        No two questions of a set ask the same type of the same words, and a type comes again only where no other can.
+
+        Args:
+            documents: Reports, streamed.
+            kinds: In turn.
+            count: Questions on each report.
+            progressive: Write a progressive file of three linked questions too.
+            seed: Of nothing that is drawn here: the options' order is drawn when a set is shown.
+            batch: Reports at once.
+
+        Raises:
+            ModelError: the student has no words to ask with.
+        """
+        book = self._book()
+        for some in _batches(documents, batch):
+            yield from _Session(self, book, some).question_sets(kinds, count, progressive)
+
+    def forms(
+        self, documents: Iterable[Document], kinds: Sequence[Kind], count: int, progressive: bool, batch: int = BATCH
+    ) -> Iterator[list[str]]:
+        """Yield the exercises on each report in the form that students write (`carabin.exercises.form`)."""
+        book = self._book()
+        for some in _batches(documents, batch):
+            for drafts in _Session(self, book, some).write(kinds, count, progressive):
+                yield [write_form(each) for each in drafts]
+
+    def draft(self, documents: Sequence[Document], kind: Kind, batch: int = BATCH) -> list[str]:
+        """Return one exercise of a kind on each report, on its first window, as the student writes it unconstrained."""
+        mark = self._book().kinds[kind]
+        sources = [self._windows(EXERCISES, document.text)[0] for document in documents]
+        written = self._write(sources, Limits(self.settings.max_written), batch, prompt=(mark,))
+        return [self._decode(one.tokens, keep_marks=True) for one in written]
+
+    def entities(self, documents: Iterable[Document], batch: int = BATCH) -> Iterator[Document]:
+        """Yield each document with the entities that the student writes of it; offsets are exact.
+
+        A passage whose text is cut by the limit keeps the entities of its whole lines.
+        """
+        limits = Limits(self.settings.max_written)
+        for some in _batches(documents, batch):
+            windows = [self._passages(document.text) for document in some]
+            lines = [EntityLines(one, self.tokenizer, self.settings.labels) for many in windows for one in many]
+            sources = [one for many in windows for one in many]
+            written = self._write(sources, limits, 4 * batch, states=[one.begin() for one in lines])
+            found = (line.read(one.tokens) for line, one in zip(lines, written, strict=True))
+            for document, many in zip(some, windows, strict=True):
+                entities: list[Entity] = [entity for _ in many for entity in next(found)]
+                yield replace(document, entities=tuple(entities))
+
+    def _passages(self, text: str) -> list[Source]:
+        sources = []
+        for start, end in cut_passages(text, self.settings.passage_characters):
+            sources += self._windows(ENTITIES, text[start:end], start)
+        return sources
+
+    def _windows(self, prefix: str, text: str, start: int = 0) -> list[Source]:
+        """Return a text's windows as sources: cut at its sections where it does not fit, never cut short."""
+
+        def fits(part: str) -> bool:
+            return len(self.tokenizer.encode(prefix + part).ids) <= self.window
+
+        cuts = cut_sections(text, fits)
+        return [read_source(self.tokenizer, prefix, text[first:last], start + first) for first, last in cuts]
+
+    def read(self, sources: Sequence[Source]) -> Sources:
+        """Return sources, encoded."""
+        ids, mask = pad_rows([source.input_ids for source in sources], self.special.pad)
+        return self.engine.read(ids, mask)
+
+    def _write(
+        self,
+        sources: Sequence[Source],
+        limits: Limits,
+        batch: int,
+        prompt: Sequence[int] = (),
+        states: Sequence[Constraint] | None = None,
+    ) -> Iterator[Generated]:
+        """Yield one text for each source, in order; sources of like length are read together."""
+        order = sorted(range(len(sources)), key=lambda number: len(sources[number].input_ids))
+        done: dict[int, Generated] = {}
+        for first in range(0, len(order), batch):
+            some = order[first : first + batch]
+            begun = [list(prompt) for _ in some]
+            bound = None if states is None else [states[number] for number in some]
+            read = self.read([sources[number] for number in some])
+            texts = generate(read, np.arange(len(some)), begun, limits, self.special, bound)
+            done |= dict(zip(some, texts, strict=True))
+        return (done[number] for number in range(len(sources)))
+
+    def _decode(self, tokens: NDArray[np.int64], keep_marks: bool = False) -> str:
+        return cast(str, self.tokenizer.decode(tokens.tolist(), skip_special_tokens=not keep_marks)).strip()
+
+    def _book(self) -> Phrasebook:
+        if self.book is None:
+            raise ModelError(f"{self.name}: no exercises.json: this student writes no exercises; take one that does")
+        return self.book
+
+
+class _Session:
+    """The exercises of some reports: read once, then written round by round, one question on each report a round."""
+
+    def __init__(self, writer: Writer, book: Phrasebook, documents: Sequence[Document]) -> None:
+        self.writer, self.documents = writer, documents
+        windows = [writer._windows(EXERCISES, document.text) for document in documents]
+        self.rows: list[list[int]] = []
+        self.material: list[Material] = []
+        for document, many in zip(documents, windows, strict=True):
+            report = ReportText(document.text)
+            self.rows.append(list(range(len(self.material), len(self.material) + len(many))))
+            self.material += [Material(report, source, book) for source in many]
+        self.sources = writer.read([one.source for one in self.material]) if self.material else None
+        self.scopes = [Scope() for _ in documents]
+
+    def question_sets(self, kinds: Sequence[Kind], count: int, progressive: bool) -> Iterator[QuestionSet]:
+        """Yield a set for each report."""
+        attributes = {"model": self.writer.name, "version": self.writer.version}
+        for document, drafts in zip(self.documents, self.write(kinds, count, progressive), strict=True):
+            alone = tuple(one.question for each in drafts if len(each) == 1 for one in each)
+            linked = tuple(one.question for each in drafts if len(each) > 1 for one in each)
+            yield QuestionSet(document.id, alone, linked, dict(attributes))
+
+    def write(self, kinds: Sequence[Kind], count: int, progressive: bool) -> list[list[tuple[Draft, ...]]]:
+        """Return each report's exercises, a progressive file last."""
+        written: list[list[tuple[Draft, ...]]] = [[] for _ in self.documents]
+        for number in range(count):
+            for report, drafts in self._round((kinds[number % len(kinds)],), number, linked=False):
+                written[report].append(drafts)
+                self._remember(report, drafts)
+        if progressive:
+            # Its questions may come back to what was asked alone: it is a file of its own.
+            self.scopes = [Scope() for _ in self.documents]
+            for report, drafts in self._round(kinds, 0, linked=True):
+                written[report].append(drafts)
+        return written
+
+    def _round(self, kinds: Sequence[Kind], turn: int, linked: bool) -> list[tuple[int, tuple[Draft, ...]]]:
+        """Write one exercise, or one progressive file, on each report that has the material for it."""
+        found = {report: self._begin(report, kinds, turn, linked) for report in range(len(self.documents))}
+        begun = [(report, *place) for report, place in found.items() if place]
+        if not begun or self.sources is None:
+            return []
+        places = [place for _, _, place in begun]
+        rows = np.array([row for _, row, _ in begun])
+        limits = Limits(self.writer.settings.max_written * (2 if linked else 1))
+        texts = generate(self.sources, rows, [], limits, self.writer.special, places)
+        ends = [walk(place, text.tokens) for place, text in zip(places, texts, strict=True)]
+        return [(report, end.drafts) for (report, _, _), end in zip(begun, ends, strict=True) if isinstance(end, Ended)]
+
+    def _begin(self, report: int, kinds: Sequence[Kind], turn: int, linked: bool) -> tuple[int, Constraint] | None:
+        """Return the window that is written of and where its text begins: windows in turn, those that allow it."""
+        rows = self.rows[report]
+        for row in rows[turn % max(len(rows), 1) :] + rows[: turn % max(len(rows), 1)]:
+            grammar = Grammar(self.material[row], kinds, self.scopes[report])
+            place = grammar.progressive() if linked else grammar.exercise()
+            if place is not None:
+                return row, place
+        return None
+
+    def _remember(self, report: int, drafts: Sequence[Draft]) -> None:
+        scope = self.scopes[report]
+        asked = [(one.question.asks, one.question.start, one.question.end) for one in drafts]
+        tired = scope.tired | {asks for asks, _, _ in asked}
+        self.scopes[report] = replace(scope, avoid=(*scope.avoid, *asked), tired=tired)
+
+
+def pad_rows(rows: Sequence[NDArray[np.int64]], pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return token rows filled up to the longest, and their mask, each (rows, longest)."""
+    ids = np.full((len(rows), max(map(len, rows))), pad, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = row
+        mask[number, : len(row)] = 1
+    return ids, mask
+
+
+def join_distinct(texts: Sequence[str]) -> str:
+    """Return texts in a row, without the sentences that stood in one before: windows of one report say things twice."""
+    if len(texts) == 1:
+        return texts[0]
+    sentences = [sentence for text in texts for sentence in text.replace(". ", ".\n").split("\n") if sentence.strip()]
+    return " ".join(dict.fromkeys(sentence.strip() for sentence in sentences))
+
+
+def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    stream = iter(documents)
+    while some := list(islice(stream, size)):
+        yield some
