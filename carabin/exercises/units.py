@@ -25,6 +25,9 @@ _ABBREVIATIONS = frozenset(
 )
 """What ends in a point and no sentence: titles, references, streets, months, forms of drugs."""
 
+NEAR = 40
+"""Characters around a point that say whether it ends a sentence."""
+
 
 def find_units(text: str) -> list[Unit]:
     """Return the units of a text, in order: none overlap, none is blank, and each visible character is in one."""
@@ -45,15 +48,17 @@ def _goes_on(line: str, mark: re.Match[str]) -> bool:
     """Return whether the point belongs to the word before it: `M. Petit`, `env. 3`, `A. Petit`, `12. 5`."""
     if mark.group() != ".":
         return False
-    found = _LAST_WORD.search(line, 0, mark.start())
+    # Only what stands near counts: a line may be a whole report.
+    before = line[max(0, mark.start() - NEAR) : mark.start()]
+    found = _LAST_WORD.search(before)
     word = found.group() if found else ""
     if word == "M":
         return True
     if found and len(word) == 1 and word.isupper():
         # "hépatite B. Le patient" ends a sentence, "Dr B. Petit" and "B. Petit" do not.
-        return not line[: found.start()].strip() or bool(_TITLE_OR_INITIAL.search(line[: found.start()]))
+        return not before[: found.start()].strip() or bool(_TITLE_OR_INITIAL.search(before[: found.start()]))
     if word[-1:].isdigit():
-        return line[mark.end() :].lstrip()[:1].isdigit()
+        return line[mark.end() : mark.end() + NEAR].lstrip()[:1].isdigit()
     return word.casefold() in _ABBREVIATIONS
 
 
