@@ -15,7 +15,7 @@ from typing import NamedTuple
 from carabin.exercises.exercise import OPTIONS
 from carabin.exercises.form import BLANK, LONGEST_RUN
 from carabin.exercises.units import Unit, find_units
-from carabin.exercises.wording import MEASURED, fold, has_shape, mentions
+from carabin.exercises.wording import MEASURED, FoldedPiece, fold, has_shape, mentions
 from carabin.exercises.words import Phrasebook
 from carabin.generation.source import Source
 
@@ -25,6 +25,9 @@ LONGEST_QUOTE = 384
 """Tokens."""
 _LONGEST_ANSWER, _LONGEST_MEASURE = 12, 6
 """Words."""
+
+TRIED = 16
+"""Ways that are looked at before a question is held to be impossible: of what a report allows, the first few do."""
 
 # A word of an answer: "2,5", "g/dL", "bêta-HCG", "°C" are one each, "l'échographie" is two.
 _LETTERS = r"(?:\w[\u0300-\u036f]*)+"
@@ -94,6 +97,7 @@ class Material:
         ]
         self._free_terms: dict[str, list[int]] = {}
         self._fits: dict[tuple[str, str, Run], bool] = {}
+        self._found: dict[tuple[int, str], list[Span]] = {}
 
     def quoted(self, run: Run) -> Unit:
         """Return where a run of units begins and ends in the source's text."""
@@ -101,6 +105,8 @@ class Material:
 
     def quotes(self, kind: str, asks: str, scope: Scope) -> Iterator[Run]:
         """Yield the runs of units that a question of this kind and type can quote, in order."""
+        if not self.book.stems(kind, asks).texts or not self._has_enough_terms(kind, asks, RIGHTS[kind][0], ()):
+            return
         last = len(self.units) if scope.last is None else scope.last
         for first in range(scope.first, last):
             fits = False
@@ -108,7 +114,7 @@ class Material:
                 tokens = self.source.tokens(*self.quoted((first, stop)))
                 if tokens is None or tokens[1] - tokens[0] > LONGEST_QUOTE:
                     break
-                # A run that fits does so however much longer it gets.
+                # A run that fits does so however much longer it gets: what is looked at of it first stays the same.
                 fits = fits or self._fits_run(kind, asks, (first, stop))
                 if fits and not self._is_avoided(asks, (first, stop), scope):
                     yield first, stop
@@ -128,19 +134,31 @@ class Material:
         )
 
     def can_finish(self, kind: str, asks: str, run: Run, rights: tuple[Span, ...]) -> bool:
-        """Return whether a question with these right answers, and as many more as it needs, can be finished."""
-        if len(rights) >= RIGHTS[kind][0]:
-            return self._has_enough_terms(kind, asks, rights) and bool(self.stems(kind, asks, run, rights, 1))
-        return any(True for _ in self.rights(kind, asks, run, rights))
+        """Return whether a question with these right answers, and as many more as it needs, can be finished.
+
+        Only the first ways are tried, in an order that never changes: where this says yes, one of the next steps does.
+        """
+        if len(rights) < RIGHTS[kind][0]:
+            tried = islice(self._further(kind, asks, run, rights), TRIED)
+            return any(self.can_finish(kind, asks, run, (*rights, span)) for span in tried)
+        enough = self._has_enough_terms(kind, asks, len(rights), rights)
+        return enough and bool(self.stems(kind, asks, run, rights, 1))
 
     def rights(self, kind: str, asks: str, run: Run, chosen: tuple[Span, ...]) -> Iterator[Span]:
         """Yield the answers that may follow those chosen, further on in the quote."""
+        for span in self._further(kind, asks, run, chosen):
+            if self.can_finish(kind, asks, run, (*chosen, span)):
+                yield span
+
+    def _further(self, kind: str, asks: str, run: Run, chosen: tuple[Span, ...]) -> Iterator[Span]:
         if len(chosen) == RIGHTS[kind][1]:
             return
         after, known = (chosen[-1].end if chosen else 0), {answer.folded for answer in chosen}
-        for span in self._spans(run, asks):
-            if span.start >= after and span.folded not in known and self.can_finish(kind, asks, run, (*chosen, span)):
-                yield span
+        for unit in range(*run):
+            if self.units[unit][1] > after:
+                yield from (
+                    span for span in self._spans(unit, asks) if span.start >= after and span.folded not in known
+                )
 
     def stems(self, kind: str, asks: str, run: Run, rights: Sequence[Span], most: int | None = None) -> list[int]:
         """Return the templates that give no answer away and can be filled, by number; at most so many."""
@@ -153,16 +171,20 @@ class Material:
     def _can_ask(self, template: str, folded: str, run: Run, rights: Sequence[Span]) -> bool:
         if any(mentions(folded, answer.folded) for answer in rights):
             return False
-        return BLANK not in template or any(True for _ in self.holes(template, run, rights))
+        return BLANK not in template or any(True for _ in self.holes(template, run, rights, TRIED))
 
-    def holes(self, template: str, run: Run, rights: Sequence[Span]) -> Iterator[Span]:
-        """Yield what of the quote the question can name without giving an answer away."""
-        for span in self._spans(run):
-            if any(span.start < answer.end and answer.start < span.end for answer in rights):
-                continue
+    def holes(self, template: str, run: Run, rights: Sequence[Span], tried: int | None = None) -> Iterator[Span]:
+        """Yield what of the quote the question can name without giving an answer away, among the first so many."""
+        for span in islice(self._apart(run, rights), tried):
             stem = fold(template.replace(BLANK, self.text[span.start : span.end]))
             if not any(mentions(stem, answer.folded) for answer in rights):
                 yield span
+
+    def _apart(self, run: Run, rights: Sequence[Span]) -> Iterator[Span]:
+        for unit in range(*run):
+            for span in self._spans(unit, ""):
+                if not any(span.start < answer.end and answer.start < span.end for answer in rights):
+                    yield span
 
     def terms(self, asks: str, rights: Sequence[Span]) -> Iterator[int]:
         """Yield the terms that can be wrong answers, by number: not in the report, and holding no right answer."""
@@ -177,38 +199,34 @@ class Material:
             self._free_terms[asks] = [n for n, term in enumerate(folded) if not mentions(self.report.folded, term)]
         return self._free_terms[asks]
 
-    def _has_enough_terms(self, kind: str, asks: str, rights: Sequence[Span]) -> bool:
-        needed = 0 if kind == "qroc" else OPTIONS - len(rights)
+    def _has_enough_terms(self, kind: str, asks: str, count: int, rights: Sequence[Span]) -> bool:
+        """Return whether there are terms enough beside so many right answers."""
+        needed = 0 if kind == "qroc" else OPTIONS - count
         return sum(1 for _ in islice(self.terms(asks, rights), needed)) == needed
 
-    def _spans(self, run: Run, asks: str | None = None) -> Iterator[Span]:
-        """Yield the stretches of words of a run's units that can answer, or be named, shortest first from each word."""
-        longest = _LONGEST_MEASURE if asks in MEASURED else _LONGEST_ANSWER
-        for start, end in self.units[run[0] : run[1]]:
-            words = [match.span() for match in _WORD.finditer(self.text, start, end)]
-            for number, (begin, _) in enumerate(words):
-                if asks in MEASURED and not self.text[begin].isdigit():
-                    continue
-                if asks not in MEASURED and self._leans(words[number]):
-                    continue
-                for word in words[number : number + longest]:
-                    if _APART.search(self.text, begin, word[1]):
-                        break
-                    span = self._span(begin, word[1], asks) if not self._leans(word) else None
-                    if span:
-                        yield span
+    def _spans(self, unit: int, asks: str) -> list[Span]:
+        """Return the stretches of words of a unit that can answer, or be named, in order, shortest first."""
+        shape = asks if asks in MEASURED else ""
+        if (unit, shape) not in self._found:
+            self._found[unit, shape] = list(self._find_spans(*self.units[unit], shape))
+        return self._found[unit, shape]
 
-    def _span(self, start: int, end: int, asks: str | None) -> Span | None:
-        surface = self.text[start:end]
-        if surface.count("(") != surface.count(")") or not has_shape(surface, asks or ""):
-            return None
-        if asks == "dose" and not (surface.endswith("%") or any(map(str.isalpha, surface))):
-            return None
-        tokens = self.source.tokens(start, end)
-        return Span(start, end, *tokens, fold(surface)) if tokens else None
-
-    def _leans(self, word: Unit) -> bool:
-        return fold(self.text[word[0] : word[1]]) in _LEAN
+    def _find_spans(self, start: int, end: int, shape: str) -> Iterator[Span]:
+        words = [match.span() for match in _WORD.finditer(self.text, start, end)]
+        lean = [fold(self.text[first:last]) in _LEAN for first, last in words]
+        folded = FoldedPiece(self.text[start:end])
+        for number, (begin, _) in enumerate(words):
+            if lean[number] or (shape and not self.text[begin].isdigit()):
+                continue
+            apart = _APART.search(self.text, begin, end)
+            stop = apart.start() if apart else end
+            for other in range(number, min(number + (_LONGEST_MEASURE if shape else _LONGEST_ANSWER), len(words))):
+                last = words[other][1]
+                if last > stop:
+                    break
+                tokens = None if lean[other] else self.source.tokens(begin, last)
+                if tokens and _can_stand(self.text[begin:last], shape):
+                    yield Span(begin, last, *tokens, folded.part(begin - start, last - start))
 
     @cached_property
     def longest_text(self) -> int:
@@ -219,3 +237,10 @@ class Material:
             max((int((runs.ends - runs.starts).max(initial=0)) for runs in many), default=0) for many in (stems, terms)
         )
         return 3 * LONGEST_QUOTE + longest_stem + OPTIONS * longest_term + 4 * OPTIONS
+
+
+def _can_stand(surface: str, shape: str) -> bool:
+    """Return whether words can be an answer of a type of this shape."""
+    if surface.count("(") != surface.count(")") or not has_shape(surface, shape):
+        return False
+    return shape != "dose" or surface.endswith("%") or any(map(str.isalpha, surface))

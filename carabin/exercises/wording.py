@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
+from functools import lru_cache
 
 MEASURED = frozenset({"dose", "lab"})
 """Types whose answers are a number with its unit; the others are words."""
 
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "’": "'", "‐": "-", "‑": "-", "–": "-"})
-# "2,5 mg" does not mention "5 mg", nor "10/5 mg".
-_BEFORE, _AFTER = r"(?<!\w)(?<!\d[.,/:])", r"(?!\w)(?![.,/:]\d)"
+_IN_NUMBERS = frozenset(".,/:")
 
 
 def fold(text: str) -> str:
@@ -23,11 +22,47 @@ def fold(text: str) -> str:
     return " ".join(bare.casefold().translate(_LIGATURES).split())
 
 
+class FoldedPiece:
+    """A piece of a text that many parts of are folded: its characters are folded once, where each is one."""
+
+    def __init__(self, piece: str) -> None:
+        self._piece = piece
+        singles = "  " not in piece and all(map(_stays_one, piece))
+        self._folded = "".join(map(_fold_character, piece)) if singles else None
+
+    def part(self, start: int, end: int) -> str:
+        """Return `fold(piece[start:end])`; the part begins and ends with no space."""
+        return fold(self._piece[start:end]) if self._folded is None else self._folded[start:end]
+
+
+@lru_cache(maxsize=4096)
+def _fold_character(character: str) -> str:
+    return " " if character.isspace() else fold(character)
+
+
+def _stays_one(character: str) -> bool:
+    return len(_fold_character(character)) == 1
+
+
 def mentions(folded_text: str, folded_phrase: str) -> bool:
-    """Return whether a phrase stands in a text, both folded, as words of it: `irm` not in `confirmé`."""
-    if not folded_phrase or folded_phrase not in folded_text:
-        return False
-    return re.search(_BEFORE + re.escape(folded_phrase) + _AFTER, folded_text) is not None
+    """Return whether a phrase stands in a text, both folded, as words of it: `irm` not in `confirme`.
+
+    `2,5 mg` does not mention `5 mg`, nor does `10/5 mg`.
+    """
+    place = folded_text.find(folded_phrase) if folded_phrase else -1
+    while place >= 0:
+        end = place + len(folded_phrase)
+        if not _goes_on(folded_text[max(0, place - 2) : place][::-1]) and not _goes_on(folded_text[end : end + 2]):
+            return True
+        place = folded_text.find(folded_phrase, place + 1)
+    return False
+
+
+def _goes_on(beside: str) -> bool:
+    """Return whether what stands beside a phrase, nearest first, is of the same word or number."""
+    if beside[:1].isalnum() or beside[:1] == "_":
+        return True
+    return beside[:1] in _IN_NUMBERS and beside[1:].isdigit()
 
 
 def has_shape(answer: str, asks: str) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from carabin.exercises.exercise import OPTIONS, ExerciseError
 from carabin.exercises.form import LONGEST_RUN, parse_form, read_form, write_form
 from carabin.exercises.units import find_units
-from carabin.exercises.wording import fold, mentions
+from carabin.exercises.wording import FoldedPiece, fold, mentions
 from carabin.generation.tasks import MARKS
 from tests.carabin.exercise_cases import DIAGNOSIS, PROGRESSIVE, QRM, QROC, REPORT, REPORTS, make_draft
 
@@ -108,3 +108,14 @@ def test_wordings_are_compared_by_whole_words_without_case_and_accents():
     assert not mentions("2,5 mg", "5 mg") and not mentions("1 comprime de 12,5 mg", "2,5 mg")
     assert mentions("fievre,toux", "toux") and mentions("2,5 mg.", "2,5 mg")
     assert not mentions("texte", "")
+
+
+@given(
+    st.text(max_size=30) | st.text(st.sampled_from("aÉœ \u00a0\u0301½…’ß"), max_size=30),
+    st.integers(0, 30),
+    st.integers(0, 30),
+)
+def test_a_part_is_folded_as_if_alone(piece, start, end):
+    part = piece[start:end]
+    if part and part == part.strip() and not "".join(part.split()) == "":
+        assert FoldedPiece(piece).part(start, start + len(part)) == fold(part)
