@@ -10,7 +10,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from xml.etree import ElementTree as xml
+from xml.etree import ElementTree
 
 from carabin.exercises.shown import TO_BE_READ, Sheet, Shown, lines_of, plain
 from carabin.formats.base import Provenance
@@ -34,12 +34,12 @@ def write_moodle(sheet: Sheet, provenance: Provenance) -> str:
             elements.append(_description(sheet, shown.number, f"dossier progressif {step}a, énoncé", before))
         elements.append(_question(sheet, shown, f"dossier progressif {step}b, "))
     for element in elements:
-        xml.indent(element)
-    return "".join(xml.tostring(element, encoding="unicode") + "\n" for element in elements)
+        ElementTree.indent(element)
+    return "".join(ElementTree.tostring(element, encoding="unicode") + "\n" for element in elements)
 
 
-def _category(sheet: Sheet, provenance: Provenance) -> xml.Element:
-    element = xml.Element("question", type="category")
+def _category(sheet: Sheet, provenance: Provenance) -> ElementTree.Element:
+    element = ElementTree.Element("question", type="category")
     # Moodle reads "//" as a slash within a name; one at its edge needs a space to be told from the path's own.
     name = re.sub("^/|/$", lambda edge: f" {edge[0]}" if edge.start() == 0 else f"{edge[0]} ", plain(sheet.document))
     _text(element, "category", f"$course$/top/Carabin/{name.replace('/', '//')}")
@@ -47,40 +47,40 @@ def _category(sheet: Sheet, provenance: Provenance) -> xml.Element:
     return element
 
 
-def _description(sheet: Sheet, number: int, what: str, text: str) -> xml.Element:
+def _description(sheet: Sheet, number: int, what: str, text: str) -> ElementTree.Element:
     element = _common("description", sheet, number, what, as_html(text))
-    xml.SubElement(element, "defaultgrade").text = "0"
+    ElementTree.SubElement(element, "defaultgrade").text = "0"
     return element
 
 
-def _question(sheet: Sheet, shown: Shown, place: str = "") -> xml.Element:
+def _question(sheet: Sheet, shown: Shown, place: str = "") -> ElementTree.Element:
     kind = "shortanswer" if shown.question.kind == "qroc" else "multichoice"
     element = _common(kind, sheet, shown.number, place + shown.kind, as_html(shown.question.stem))
     _text(element, "generalfeedback", f"<p>Justification :</p>{as_html(shown.question.quote)}", format="html")
-    xml.SubElement(element, "defaultgrade").text = "1"
+    ElementTree.SubElement(element, "defaultgrade").text = "1"
     if kind == "shortanswer":
-        xml.SubElement(element, "usecase").text = "0"
+        ElementTree.SubElement(element, "usecase").text = "0"
         for answer in spellings(shown.question.right[0]):
             _text(element, "answer", escape_wildcards(answer), fraction="100", format="plain_text")
         return element
-    xml.SubElement(element, "single").text = "true" if shown.question.kind == "qru" else "false"
-    xml.SubElement(element, "shuffleanswers").text = "true"
-    xml.SubElement(element, "answernumbering").text = "ABCD"
+    ElementTree.SubElement(element, "single").text = "true" if shown.question.kind == "qru" else "false"
+    ElementTree.SubElement(element, "shuffleanswers").text = "true"
+    ElementTree.SubElement(element, "answernumbering").text = "ABCD"
     for option, fraction in zip(shown.options, fractions(shown), strict=True):
         _text(element, "answer", as_html(option.text), fraction=fraction, format="html")
     return element
 
 
-def _common(kind: str, sheet: Sheet, number: int, what: str, text: str) -> xml.Element:
-    element = xml.Element("question", type=kind)
+def _common(kind: str, sheet: Sheet, number: int, what: str, text: str) -> ElementTree.Element:
+    element = ElementTree.Element("question", type=kind)
     # Moodle lists questions by name: the number keeps them in order.
     _text(element, "name", f"{plain(sheet.document)[:_LONGEST_NAME]} - {number:02d} - {what}")
     _text(element, "questiontext", text, format="html")
     return element
 
 
-def _text(parent: xml.Element, name: str, text: str, **attributes: str) -> None:
-    xml.SubElement(xml.SubElement(parent, name, attributes), "text").text = text
+def _text(parent: ElementTree.Element, name: str, text: str, **attributes: str) -> None:
+    ElementTree.SubElement(ElementTree.SubElement(parent, name, attributes), "text").text = text
 
 
 def fractions(shown: Shown) -> Sequence[str]:
@@ -95,7 +95,7 @@ def fractions(shown: Shown) -> Sequence[str]:
 
 
 def spellings(answer: str) -> list[str]:
-    """Return what is taken for a short answer: as the report has it, without accents, with a point for its comma…
+    """Return what is taken for a short answer: as the report has it, without accents, with a point for its comma.
 
     Moodle minds no capitals by itself, but minds all else.
     """

@@ -24,7 +24,7 @@ def make_sheet(identifier="CRH-1", text=REPORT, questions=None, linked=None, see
     return show(found, Document(identifier, text), seed)
 
 
-def ask(text, quote, right, kind="qroc", wrong=(), stem="Quoi ?", asks="diagnosis"):
+def ask(text, quote, right, kind="qroc", wrong=(), stem="Quoi ?", asks="diagnosis", start=None):
     """Return a question on any text."""
-    start = text.index(quote)
+    start = text.index(quote) if start is None else start
     return Question(kind, asks, stem, tuple(right), tuple(wrong), start, start + len(quote), quote)

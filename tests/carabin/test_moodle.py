@@ -1,6 +1,6 @@
 import re
 from itertools import combinations
-from xml.etree import ElementTree as xml
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,7 +17,7 @@ GRADES = (100, 90, 83.33333, 80, 75, 70, 66.66667, 60, 50, 40, 33.33333, 30, 25,
 
 def read(sheet):
     form = FORMS["moodle-xml"]
-    return list(xml.fromstring(form.head + form.write(sheet, PROVENANCE) + form.foot))
+    return list(ElementTree.fromstring(form.head + form.write(sheet, PROVENANCE) + form.foot))
 
 
 def text_of(element, path):
