@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -67,20 +68,23 @@ class EntityLines:
         """
         self.source, self.labels, self.end = source, tuple(labels), end
         spelled = [spell_label(tokenizer, label) for label in self.labels]
-        self._endings, self._closing = Runs.of_phrases(spelled), {ids[-1] for ids in spelled}
-        spans = [
-            (start, stop, tokens) for start, stop in _stretches(source.text) if (tokens := source.tokens(start, stop))
-        ]
+        # The space before the bar may be a token that surfaces hold too (`type 2`): what all labels begin with is
+        # spelled as part of each surface, so that either may be meant until a token tells.
+        shared = _shared_tokens(spelled)
+        self._endings = Runs.of_phrases([ids[shared:] for ids in spelled])
+        self._closing = {ids[-1] for ids in spelled}
+        stretches = _stretches(source.text) if spelled else []
+        spans = [(start, stop, tokens) for start, stop in stretches if (tokens := source.tokens(start, stop))]
         self.begins = np.array([start for start, _, _ in spans], dtype=np.int64)
         self._spans = [(start, stop) for start, stop, _ in spans]
-        self.runs = Runs.of_copies(source.ids, [tokens for _, _, tokens in spans])
+        self.runs = Runs.of_phrases([*source.ids[slice(*tokens)], *spelled[0][:shared]] for _, _, tokens in spans)
 
     def begin(self) -> Constraint:
         """Return the place before the first line."""
         return _Line(self, (), 0)
 
     def after_surface(self, found: tuple[Entity, ...], number: int) -> Constraint:
-        """Return the place after a surface, where its label comes."""
+        """Return the place after a surface and what all labels begin with, where one of them goes on."""
         start, stop = self._spans[number]
 
         def after_label(label: int) -> Constraint:
@@ -99,6 +103,12 @@ class EntityLines:
                 behind = place.advance(self.end)
                 found = behind.found if isinstance(behind, _Line) else found
         return list(found)
+
+
+def _shared_tokens(spelled: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens all labels begin with; one is left to each."""
+    alike = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*spelled, strict=False)))
+    return min([alike, *(len(ids) - 1 for ids in spelled)])
 
 
 def _stretches(text: str) -> list[tuple[int, int]]:

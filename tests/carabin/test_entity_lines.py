@@ -56,6 +56,21 @@ def test_what_training_teaches_is_read_back(text):
     assert lines.read([]) == []
 
 
+@pytest.mark.parametrize("labels", [LABELS, ("DISO",), ("DISO", "DISO2")])
+def test_a_surface_holds_the_token_that_its_label_begins_with(labels):
+    """A space before a digit is a token of its own, as before the bar: no `type 2` or `CA 15-3` could be written."""
+    text = "Diabète de type 2 ; CA 15-3"
+    lines = EntityLines(read_source(TOKENIZER, ENTITIES, text), TOKENIZER, labels)
+    assert spell_label(TOKENIZER, "DISO")[0] in lines.source.ids
+    for entities in (
+        [Entity(0, 17, "DISO"), Entity(20, 27, "DISO")],
+        [Entity(0, 15, "DISO"), Entity(20, 22, "DISO")],
+    ):
+        ids = encode(lines, entities)
+        assert walk(lines.begin(), [*ids, 1]) is not None
+        assert lines.read(ids) == entities
+
+
 def test_a_surface_that_stands_twice_is_the_first_place_left():
     text = "fièvre puis fièvre"
     lines = lines_of(text)
@@ -68,3 +83,5 @@ def test_a_surface_that_stands_twice_is_the_first_place_left():
 def test_a_text_without_words_has_no_lines():
     for text in ("", " \n", "|"):
         assert lines_of(text).begin().allowed().tolist() == [1]
+    nameless = EntityLines(read_source(TOKENIZER, ENTITIES, "fièvre"), TOKENIZER, ())
+    assert nameless.begin().allowed().tolist() == [1]
