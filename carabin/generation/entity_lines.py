@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import takewhile
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,7 @@ class EntityLines:
 
     def read(self, tokens: Iterable[int]) -> list[Entity]:
         """Return the entities of the whole lines in some tokens, with the report's places; a line cut short is none."""
-        place, found = self.begin(), ()
+        place, found = self.begin(), cast("tuple[Entity, ...]", ())
         for token in tokens:
             place = place.advance(int(token))
             allowed = place.allowed() if int(token) in self._closing else None
