@@ -322,7 +322,12 @@ class _Session:
         rows = np.array([row for _, row, _ in begun])
         limits = Limits(self.writer.settings.max_written * (2 if linked else 1))
         texts = generate(self.sources, rows, [], limits, self.writer.special, places)
-        ends = [walk(place, text.tokens) for place, text in zip(places, texts, strict=True)]
+        # The last run is whole only once the token that ends the text came; it is not among those that were written.
+        end = self.writer.special.end
+        ends = [
+            walk(place, [*text.tokens.tolist(), end]) if text.finished else None
+            for place, text in zip(places, texts, strict=True)
+        ]
         return [(report, end.drafts) for (report, _, _), end in zip(begun, ends, strict=True) if isinstance(end, Ended)]
 
     def _begin(self, report: int, kinds: Sequence[Kind], turn: int, linked: bool) -> tuple[int, Constraint] | None:

@@ -8,14 +8,22 @@ import pytest
 from rich.console import Console
 from safetensors.numpy import save_file
 
+from carabin.documents import Document
+from carabin.exercises.words import ExerciseWords
+from carabin.generation.writer import Writer, WriterSettings
 from evaluation import score_writing
 from evaluation.score_writing import main
+from evaluation.writing_report import Amount, score_writer
 from evaluation.writing_summary import compare_roles, print_summary, read_metrics
+from tests.carabin.tiny_writer import Dice, make_tokenizer
 from tests.evaluation.writing_cases import Oracle
 from zoo.corpora import read_documents
+from zoo.labels import LABEL_SETS
 from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import read_json
+from zoo.synthesis import generate_reports
+from zoo.synthesis.exercises import exercise_words, make_drafts
 
 USE = {"corpus": "synthetic-reports", "split": "test", "documents": 8}
 SPLIT = "synthetic-reports/test"
@@ -114,3 +122,35 @@ def test_the_summary_says_what_the_files_say(run, writers):
     for word in ("lead-3", "last-section", "gold", "exercises", "entities as text", "undistilled twin", "typo:0.1"):
         assert word in shown, word
     assert f"student: {run / 'repository'}" in shown
+
+
+@pytest.fixture
+def dice():
+    """The hospital's writer over scores drawn at random, with the words that a student of twelve reports has."""
+    reports = [Document.from_dict(record, "train") for record in generate_reports("train", 12, seed=1)]
+    words = exercise_words(draft for report in reports for group in make_drafts(report, "train", 1) for draft in group)
+    tokenizer, settings = make_tokenizer(), WriterSettings(2000, 200, tuple(sorted(LABEL_SETS["umls"])))
+    engine = Dice(tokenizer.get_vocab_size())
+    return Writer(tokenizer, 4096, engine, settings, "dice", ExerciseWords.from_dict(words))
+
+
+def test_a_student_that_learned_nothing_writes_sound_exercises_and_scores_as_it_should(dice):
+    """The constraint, not what was learned, is what makes every exercise parse; the scores must tell the two apart."""
+    reports = list(read_documents(Registry(), CorpusUse("synthetic-reports", "test", 3), "umls", 1))
+    record = score_writer(dice, reports, 1, amount=Amount(2, 1, 3), resamples=50)
+    exercises = record["exercises"]
+    assert exercises["parsed"]["questions"] >= 3
+    sure = (
+        "parsed",
+        "right_count",
+        "quote_verbatim",
+        "supported",
+        "distinct",
+        "wrong_absent",
+        "not_leaked",
+        "same_type",
+    )
+    assert {name: exercises[name]["value"] for name in sure} == dict.fromkeys(sure, 1.0)
+    assert exercises["parsed_free"]["value"] == 0.0
+    assert record["conclusion"]["rougeL"]["value"] < 0.3
+    assert record["entities"]["ner_exact_f1"]["value"] < 0.3
