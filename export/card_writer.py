@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from huggingface_hub import EvalResult
 
+from carabin.generation.tasks import CONCLUSION, ENTITIES
+from carabin.generation.tasks import EXERCISES as EXERCISE_PREFIX
+from carabin.generation.writer import REPEATED
 from export.card_facts import (
     MODEL_NAMES,
     Json,
     by_role,
     clean_splits,
     compare_roles,
-    entity_failures,
     entity_row,
     int8_sentence,
     interval,
-    is_above,
     label_rows,
     noised_splits,
     percent,
     points,
-    twin_failure,
 )
 from export.card_family import CardFamily
 from export.card_tagger import RESULTS, ner_result
+from export.card_writer_failures import baselines, failures, list_claims, rouge_l
 from zoo.labels import LABEL_SETS
 from zoo.registry import Student
 
 ROUGES = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L", "rougeLsum": "ROUGE-Lsum"}
-CLAIMS = {"numbers": "numbers", "doses": "doses", "drugs": "drug names", "negations": "negations"}
 EXERCISES = {
     "made": "questions made, of those asked for",
     "progressive": "reports that allowed a progressive file of three",
@@ -55,12 +55,6 @@ EXAMPLE = (
 )
 
 
-def rouge_l(split: Json) -> Json | None:
-    """Return the figure that counts."""
-    found: Json | None = split.get("conclusion", {}).get("rougeL")
-    return found
-
-
 def facts(student: Student, metrics: Mapping[str, Json], parity: Json) -> dict[str, Any]:
     """Return the variables of `writer.md.jinja`."""
     quoted = [(name, figure) for name, split in clean_splits(metrics["student"]) if (figure := rouge_l(split))]
@@ -74,14 +68,10 @@ def facts(student: Student, metrics: Mapping[str, Json], parity: Json) -> dict[s
         "int8_sentence": int8_sentence(parity["int8"], "The `onnx/*_quantized.onnx` files are"),
         "merged": parity["merged_vs_unmerged"],
         "suffix": "_quantized" if parity["int8"]["published"] else "",
+        "prefixes": {"conclusion": CONCLUSION, "exercises": EXERCISE_PREFIX, "entities": ENTITIES},
+        "repeated": REPEATED,
         "compared_tokens": parity["torch_vs_onnx"]["tokens"],
     }
-
-
-def baselines(metrics: Mapping[str, Json], name: str, part: str) -> dict[str, Json]:
-    """Return what needs no model -> its scores on a part of a split."""
-    writers = metrics.get("baselines", {}).get("splits", {}).get(name, {}).get("writers", {})
-    return {writer: scores[part] for writer, scores in writers.items() if part in scores}
 
 
 def _section(metrics: Mapping[str, Json], name: str, split: Json) -> dict[str, Any]:
@@ -109,16 +99,12 @@ def _conclusion(metrics: Mapping[str, Json], name: str, scored: Mapping[str, Jso
     return {
         "n": own["n"],
         "rouge": [(who, [interval(one[key]) for key in ROUGES]) for who, one in everyone.items() if "rougeL" in one],
-        "faithful": [(who, [*map(_supported, _claims(one)), _facts_kept(one)]) for who, one in everyone.items()],
+        "faithful": [(who, [*map(_supported, list_claims(one)), _facts_kept(one)]) for who, one in everyone.items()],
         "words": f"{own['length']['words']['value']:.0f}",
         "expected_words": f"{own['length']['expected_words']:.0f}",
         "finished": percent(own["length"]["finished"]["value"]),
         "retention": compare_roles(scored, rouge_l, "ROUGE-L"),
     }
-
-
-def _claims(conclusion: Json) -> Iterator[Json]:
-    return (conclusion["faithfulness"][kind] for kind in CLAIMS)
 
 
 def _supported(claims: Json) -> str:
@@ -175,54 +161,6 @@ def _kept(clean: Json, damaged: Json) -> str:
 
 def _doses(split: Json) -> str:
     return _supported(split["conclusion"]["faithfulness"]["doses"])
-
-
-def failures(metrics: Mapping[str, Json]) -> list[str]:
-    """Return what the reader must know goes wrong, from the figures themselves."""
-    found: list[str] = []
-    for name, split in clean_splits(metrics["student"]):
-        if conclusion := split.get("conclusion"):
-            found += _unsupported(name, conclusion)
-            found += twin_failure(name, by_role(metrics, name), rouge_l)
-            found += [
-                f"{name}: not shown to write better conclusions than {writer}, which has learned nothing."
-                for writer, one in baselines(metrics, name, "conclusion").items()
-                if "rougeL" in one and not is_above(conclusion["rougeL"], one["rougeL"])
-            ]
-        if exercises := split.get("exercises"):
-            found += _bad_exercises(name, exercises)
-        if entities := split.get("entities"):
-            found += entity_failures(f"{name}, entities", entities)
-    return found
-
-
-def _unsupported(name: str, conclusion: Json) -> list[str]:
-    """Return what conclusions say that their reports do not, what they leave out, and where they break off."""
-    found = [
-        f"{name}: {100 * (1 - claims['share']):.1f} of 100 {CLAIMS[kind]} in its conclusions "
-        f"are not supported by the report ({claims['total'] - claims['supported']} of {claims['total']})."
-        for kind, claims in zip(CLAIMS, _claims(conclusion), strict=True)
-        if claims["total"] and claims["share"] < 1
-    ]
-    kept, finished = conclusion.get("key_facts_kept"), conclusion["length"]["finished"]["value"]
-    if kept and kept["total"] and kept["share"] < 1:
-        lost = 100 * (1 - kept["share"])
-        found.append(f"{name}: leaves out {lost:.1f} of 100 key facts that the author's own conclusion tells.")
-    if finished < 1:
-        found.append(f"{name}: {100 * (1 - finished):.1f} of 100 conclusions break off at the longest it may write.")
-    return found
-
-
-def _bad_exercises(name: str, exercises: Json) -> list[str]:
-    found = []
-    agreement, free = exercises.get("gold_agreement"), exercises.get("parsed_free")
-    if agreement and agreement["value"] is not None and agreement["value"] < 1:
-        wrong = 100 * (1 - agreement["value"])
-        found.append(f"{name}: in {wrong:.1f} of 100 questions a right answer is not what the author recorded.")
-    if free and free["value"] is not None and free["value"] < 1:
-        loose = 100 * (1 - free["value"])
-        found.append(f"{name}: without carabin's constraint {loose:.1f} of 100 exercises do not parse.")
-    return found
 
 
 def eval_results(scores: Json) -> list[EvalResult]:

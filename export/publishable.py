@@ -4,8 +4,8 @@ Transformers 5 writes `tokenizer_class: TokenizersBackend`, a name that transfor
 would load in both, but they rebuild the normalizer and lower-case the text unless told otherwise in three more keys;
 `PreTrainedTokenizerFast` takes tokenizer.json as it stands in both, so the ids are the ones `tokenizers` itself gives.
 
-A student that writes has two files more: generation_config.json, by which `generate` of any library stops where carabin
-does, and exercises.json, the words its exercises are made with.
+A student that writes has more files: generation_config.json, by which `generate` of any library stops where carabin
+does, and exercises.json, the words its exercises are made with, where it writes any.
 
 Neither transformers nor tokenizers is asked: the files are read as JSON and written as JSON.
 """
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from carabin.errors import CarabinError
+from carabin.exercises.words import WORDS_FILE, ExerciseWords
+from carabin.generation.writer import WriterSettings
 from export.onnx_files import is_seq2seq
 
 Json = dict[str, Any]
@@ -26,7 +28,7 @@ Json = dict[str, Any]
 WEIGHTS = "model.safetensors"
 PUBLISHED = ("config.json", WEIGHTS, "tokenizer.json", "tokenizer_config.json")
 """What `write_publishable` writes of any student."""
-GENERATION, EXERCISES = "generation_config.json", "exercises.json"
+GENERATION, EXERCISES = "generation_config.json", WORDS_FILE
 """And of one that writes."""
 _FAMILIES = {
     False: ("id2label", "ForTokenClassification", "its bare encoder"),
@@ -54,6 +56,7 @@ def write_publishable(checkpoint: Path, out: Path, name: str) -> None:
 
     Raises:
         CheckpointError: a file is missing, damaged, or neither a token classifier's nor a T5's.
+        ModelError: carabin could not write with it: its config or its words for exercises are not as they should be.
     """
     config = publishable_config(_read(checkpoint / "config.json"), name)
     files = {
@@ -63,7 +66,10 @@ def write_publishable(checkpoint: Path, out: Path, name: str) -> None:
     }
     if is_seq2seq(config):
         files[GENERATION] = publishable_generation_config(_read(checkpoint / GENERATION), config)
-        files[EXERCISES] = _checked_exercises(checkpoint / EXERCISES)
+        WriterSettings.of_config(config, checkpoint)
+        if (checkpoint / EXERCISES).is_file():
+            files[EXERCISES] = _read(checkpoint / EXERCISES)
+            ExerciseWords.from_dict(files[EXERCISES], str(checkpoint / EXERCISES))
     if not (checkpoint / WEIGHTS).is_file():
         raise CheckpointError(f"{checkpoint / WEIGHTS}: no such file; only safetensors are published, never pickles")
     out.mkdir(parents=True, exist_ok=True)
@@ -148,13 +154,6 @@ def publishable_generation_config(generation: Mapping[str, Any], config: Mapping
             f"{GENERATION}: no {', '.join(missing)}; save the model with the generation config it was trained with"
         )
     return {**tokens, "max_new_tokens": config["max_written"], "do_sample": False, "num_beams": 1}
-
-
-def _checked_exercises(path: Path) -> Json:
-    words = _read(path)
-    if not all(isinstance(words.get(key), dict) for key in ("stems", "terms")):
-        raise CheckpointError(f"{path}: no stems or no terms to make exercises with; train the student again")
-    return words
 
 
 def _token_text(token: str | Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 
 from export.gate_record import read_figures
 from export.onnx_files import fp32_file, int8_file, is_seq2seq, onnx_names
-from export.publishable import EXERCISES, GENERATION
+from export.publishable import GENERATION
 from export.push_files import PublishError, read_object
 
 QUANTIZED_SUFFIXES = ("_quantized", "_int8", "_uint8", "_q4", "_q4f16", "_bnb4")
@@ -15,14 +15,14 @@ INT8_LIMIT = 0.005
 
 
 def check_family(folder: Path, names: list[str]) -> None:
-    """Check that the set of ONNX files is whole, of each precision that is there, and that a writer has its words."""
+    """Check that the set of ONNX files is whole, of each precision that is there."""
     config = read_object(folder, "config.json", "export again")
     wanted = [fp32_file(folder, name) for name in onnx_names(config)]
     quantized = [int8_file(folder, name) for name in onnx_names(config)]
     if any(path.is_file() for path in quantized):
         wanted += quantized
     if is_seq2seq(config):
-        wanted += [folder / GENERATION, folder / EXERCISES]
+        wanted.append(folder / GENERATION)
     for path in wanted:
         if path.relative_to(folder).as_posix() not in names:
             raise PublishError(f"{folder}: {path.relative_to(folder).as_posix()} is missing; export again, to its end")

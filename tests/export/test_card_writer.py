@@ -129,7 +129,7 @@ def test_repository_is_whole_and_fit_to_push(writer_run: Path, writer: Student) 
 
 
 @pytest.mark.parametrize(
-    "name", ["onnx/decoder_with_past_model_quantized.onnx", "onnx/encoder_model.onnx", "exercises.json"]
+    "name", ["onnx/decoder_with_past_model_quantized.onnx", "onnx/encoder_model.onnx", "generation_config.json"]
 )
 def test_half_a_set_is_not_published(writer_run: Path, writer: Student, name: str) -> None:
     build_card(writer_run, writer, Registry())

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from tokenizers import Tokenizer
 
+from carabin.errors import ModelError
 from carabin.generation.onnx_seq2seq import OnnxSeq2Seq
 from carabin.trust.file_kinds import check_content
 from export.gate import gate_int8
@@ -166,12 +167,16 @@ def test_transformers_4_writes_what_was_learned(t5_exported: Path, tmp_path: Pat
     assert loaded["longest"] == LONGEST, "by default transformers stops after 20 tokens"
 
 
-def test_a_missing_file_of_a_writer_is_named(t5_checkpoint: Path, tmp_path: Path) -> None:
-    for name in ("exercises.json", "generation_config.json"):
-        copy = Path(shutil.copytree(t5_checkpoint, tmp_path / name / "copy"))
-        (copy / name).unlink()
-        with pytest.raises(CheckpointError, match=name):
-            write_publishable(copy, tmp_path / name / "out", "x")
+def test_a_file_of_a_writer_that_is_missing_or_wrong_is_named(t5_checkpoint: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(t5_checkpoint, tmp_path / "copy"))
+    (copy / "exercises.json").write_text('{"stems": {"qru": {"colour": ["?"]}}, "terms": {}}')
+    with pytest.raises(ModelError, match=r"exercises\.json: 'colour' is no kind"):
+        write_publishable(copy, tmp_path / "out", "x")
+    (copy / "exercises.json").unlink()
+    write_publishable(copy, tmp_path / "out", "x")
+    (copy / "generation_config.json").unlink()
+    with pytest.raises(CheckpointError, match="generation_config.json"):
+        write_publishable(copy, tmp_path / "out", "x")
     with pytest.raises(CheckpointError, match="not …T5ForConditionalGeneration"):
         publishable_config({"is_encoder_decoder": True, "max_written": 9, "architectures": ["T5EncoderModel"]}, "x")
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.export.repository_fixture import write_onnx
 from tests.export.run_fixture import ENERGY, FRUGALITY, OPEN
-from tests.export.t5_checkpoint_fixture import WORDS
+from tests.export.t5_checkpoint_fixture import PAIRS, WORDS
 from zoo.registry import Student
 from zoo.registry.recipes import Architecture, Decoder, TokenizerRecipe
 from zoo.runs import hash_files, write_json
@@ -126,7 +126,7 @@ def writer() -> Student:
     return Student(
         id="t5-tiny", family="t5", task="writing", labels="umls", summary="Writes conclusions and exercises, on CPU.",
         architecture=Architecture(layers=2, hidden=32, heads=2, intermediate=64, max_tokens=256),
-        tokenizer=TokenizerRecipe(vocabulary=600), decoder=Decoder(layers=2, max_tokens=64),
+        tokenizer=TokenizerRecipe(vocabulary=600), decoder=Decoder(layers=2, max_tokens=64), widget=(PAIRS[0][0],),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,6 +34,19 @@ def card_call(repository: Path) -> str:
     return call[0]
 
 
+def run_node(program: str, modules: Path, repository: Path, call: str, texts: list[str]) -> Any:
+    """Return what a program of this folder prints of each text."""
+    if not (modules / "node_modules" / "@huggingface" / "transformers").is_dir():
+        raise SystemExit(
+            f"{modules}: no node_modules; run `npm install --ignore-scripts --no-package-lock --prefix {modules}`"
+        )
+    command = ["node", str(modules / f"{program}.mjs"), str(repository.resolve()), call, json.dumps(texts)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SystemExit(f"node: {result.stderr.strip()[-2000:]}")
+    return json.loads(result.stdout.partition(f"{program}:")[2])
+
+
 def carabin_tags(annotator: Annotator, text: str) -> list[tuple[int, str]]:
     """Return, for each token of a text that fits in one window, its place in the window and its likeliest tag."""
     (read,) = annotator.reader.read([text])
@@ -50,18 +63,7 @@ def main(
     """Compare transformers.js with carabin on the card's widget sentences."""
     texts = list(Registry().student(read_json(repository / "lineage.json")["student"]).widget)
     call = card_call(repository)
-    program = modules / "tags.mjs"
-    if not (modules / "node_modules" / "@huggingface" / "transformers").is_dir():
-        raise SystemExit(
-            f"{modules}: no node_modules; run `npm install --ignore-scripts --no-package-lock --prefix {modules}`"
-        )
-    result = subprocess.run(
-        ["node", str(program), str(repository.resolve()), call, json.dumps(texts)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if result.returncode:
-        raise SystemExit(f"node: {result.stderr.strip()[-2000:]}")
-    theirs = json.loads(result.stdout.partition("tags:")[2])
+    theirs = run_node("tags", modules, repository, call, texts)
     annotator = Annotator.load(repository, quantized='"q8"' in call)
     for text, tags in zip(texts, theirs, strict=True):
         ours = carabin_tags(annotator, text)
