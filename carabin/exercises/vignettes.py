@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from carabin.exercises.exercise import Question
 from carabin.exercises.units import Unit, find_units
 from carabin.exercises.wording import fold, mentions
+from carabin.generation.sections import find_sections
 
 _HEAD_LINES = 40
 """An identity block stands within the first lines."""
@@ -24,15 +25,8 @@ _IDENTITY = re.compile(
     r"|(?:nom|prenom|patiente?|identite|adresse|domicile) ?:|(?:concerne|dossier de|demeurant|reside) "
     r"|(?:hospitalis\w+|sejour) du \d|date d'(?:entree|admission)|(?:entree|admission|presence)\b[^.]*\d{4}"
 )
-_HEADING = re.compile(
-    r"(?:[-*#=_•>]+ ?|(?:\d{1,2}|[ivx]{1,4}) ?[.)/-] ?)?"
-    r"(?:motifs?|raison|antecedents?|atcd|terrain|allergies?|mode de vie|habitus|contexte|situation|traitements?|ttt"
-    r"|therapeutiques?|histoire|hdm|anamnese|rappel|examens?|a l'examen|clinique|donnees|biologie|bilan|resultats"
-    r"|imagerie|explorations?|paraclinique|evolution|deroulement|suites|(?:en )?conclusions?|au total|(?:en )?synthese"
-    r"|(?:en )?resume|l'essentiel|evenements?|points? de vigilance|securite|a signaler|ordonnance|prescriptions?"
-    r"|modalites|devenir|suivi|organisation|consignes|presentation)\b"
-    r"[^:.]{0,60}(?::|$)"
-)
+_LETTERHEAD = re.compile(r"(?:centre|hopital|polyclinique|chu?|service|compte[- ]rendu|lettre)\b")
+"""Lines in capitals that look like headings and are none."""
 
 
 def find_body(text: str) -> int:
@@ -44,12 +38,13 @@ def find_body(text: str) -> int:
     lines = [line for line in _lines(text) if text[slice(*line)].strip()]
     folded = [fold(text[start:end]) for start, end in lines]
     first = _after_identity(folded)
-    opening = lines[first][0] if first < len(lines) else 0
+    if not lines or (first == 0 and not _LETTERHEAD.match(folded[0])):
+        return 0
+    opening = lines[first][0]
+    headings = {start for start, _ in find_sections(text)}
     for (start, _), line in zip(lines[first:], folded[first:], strict=True):
-        if start - opening > _LONGEST_OPENING:
-            break
-        if _HEADING.match(line):
-            return start
+        if start in headings and not _LETTERHEAD.match(line):
+            return start if start - opening <= _LONGEST_OPENING else opening
     return opening
 
 

@@ -64,8 +64,8 @@ def test_a_report_begins_at_its_first_heading(heading):
 @pytest.mark.parametrize(("text", "begins"), [
     (REPORT, "Motif :"),
     (LETTER.format(heading="Tout va bien."), "Docteur Darquenot"),
-    ("Un homme de 40 ans est admis.\nConclusion : va bien.", "Conclusion"),
-    ("Un homme de 40 ans est admis. " * 20 + "\nConclusion : va bien.", "Un homme"),
+    ("Un homme de 40 ans est admis.\nConclusion : va bien.", "Un homme"),
+    ("HÔPITAL NORD\nService de chirurgie\n\nMotif : chute.\nConclusion : va bien.", "Motif"),
     ("Patient : X, né le 3/4/1950\n" + "Je vois ce jour ce patient. " * 20 + "\nConclusion : va bien.", "Je vois"),
     ("Patiente : X, née le 3/4/1950", "Patiente"),
     ("", ""),
