@@ -17,9 +17,11 @@ import typer
 from carabin.commands.annotate import annotate
 from carabin.commands.bench import bench
 from carabin.commands.evaluate import evaluate
+from carabin.commands.exercise import exercise
 from carabin.commands.pseudonymise import pseudonymise
 from carabin.commands.pull import pull
 from carabin.commands.serve import serve
+from carabin.commands.summarise import summarise
 from carabin.commands.terminal import INTERRUPTED, NOT_READ
 from carabin.commands.verify import verify
 from carabin.errors import CarabinError
@@ -52,6 +54,8 @@ def _carabin(
 # The order of `carabin --help`.
 app.command()(annotate)
 app.command()(pseudonymise)
+app.command()(summarise)
+app.command()(exercise)
 app.command()(evaluate)
 app.command()(pull)
 app.command()(verify)

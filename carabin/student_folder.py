@@ -33,24 +33,26 @@ def shipped_students() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
 
 
-def find_student(model: Path | str | None) -> Path:
+def find_student(model: Path | str | None, writes: bool = False) -> Path:
     """Return a student's folder; nothing is ever fetched from a network.
 
     Args:
         model: In this order, a folder, the name of a shipped student, or `organisation/name[@revision]` of one that
             `carabin pull` has put into the store. None for the shipped default.
+        writes: Of the shipped ones, the default is the first that writes, not the first that tags.
 
     Raises:
         ModelError: there is no such student; the message says which there are, or how to get it.
     """
     names = shipped_students()
     if model is None:
-        if not names:
+        default = next((name for name in names if is_writer(read_config(SHIPPED / name)) == writes), None)
+        if default is None:
             raise ModelError(
-                "no student is shipped inside this installation; name a student's folder, --model DIR "
-                "(it holds config.json, tokenizer.json and onnx/)"
+                f"no student {'that writes ' if writes else ''}is shipped inside this installation; name a student's "
+                "folder, --model DIR (it holds config.json, tokenizer.json and onnx/)"
             )
-        return SHIPPED / names[0]
+        return SHIPPED / default
     if Path(model).is_dir():
         return Path(model)
     if str(model) in names:
@@ -82,9 +84,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     return read_object(folder / "config.json")
 
 
+def is_writer(config: dict[str, Any]) -> bool:
+    """Return whether a student writes: an encoder-decoder, where the others tag words."""
+    return config.get("is_encoder_decoder") is True
+
+
 def config_tags(config: dict[str, Any], folder: Path) -> tuple[str, ...]:
     """Return the output tags in order, from `id2label`. Raises ModelError: missing, or not BIO."""
     path = folder / "config.json"
+    if is_writer(config):
+        raise ModelError(f"{path}: a student that writes, not one that tags; use 'carabin summarise' or 'exercise'")
     names = config.get("id2label")
     if not isinstance(names, dict) or not names:
         raise ModelError(f"{path}: no 'id2label': not a model that tags words")

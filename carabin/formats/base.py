@@ -75,6 +75,9 @@ class ReadOptions:
     predictions: bool = False
     """Take the predictions of Label Studio tasks for their entities, not what people annotated."""
 
+    whole_stdin: bool = False
+    """Standard input that is not JSONL is one text, as a report is; without it, each line is a document."""
+
     other_columns: tuple[str, ...] = ()
     """Columns of tables to carry along as the document's attributes; a JSON record carries all its fields."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +26,9 @@ from carabin.formats.base import (
 )
 from carabin.formats.loading import bounded_lines, decode_text, make_document
 
+STDIN_NAME = "stdin"
+"""What standard input is called where a document of it is named."""
+
 
 class JsonLinesReader:
     """Reads `.jsonl`."""
@@ -42,7 +46,31 @@ def read_lines(
     file: BinaryIO, name: str, options: ReadOptions, entities: bool = False, kind: str | None = None
 ) -> Iterator[Item]:
     """Yield one item a line; without a kind, JSONL if the first line is a JSON object, else plain text."""
-    for number, line in enumerate(bounded_lines(file, options.max_bytes), 1):
+    yield from _read_lines(bounded_lines(file, options.max_bytes), name, options, entities, kind)
+
+
+def read_stdin(file: BinaryIO, options: ReadOptions, entities: bool = False) -> Iterator[Item]:
+    """Yield one item a line of standard input; or the one text that it is, if that is asked for and it is no JSONL."""
+    lines, head = bounded_lines(file, options.max_bytes), list[bytes | None]()
+    for line in lines:
+        head.append(line)
+        if line is None or line.strip():
+            break
+    first = head[-1] if head else None
+    if not options.whole_stdin or first is None or _is_object(first.removeprefix(codecs.BOM_UTF8)):
+        yield from _read_lines(chain(head, lines), STDIN_NAME, options, entities, None)
+        return
+    data = b"".join(line for line in head if line) + file.read(options.max_bytes + 1)
+    if len(data) > options.max_bytes:
+        yield BadDocument(STDIN_NAME, f"over {options.max_bytes:,} bytes; split it")
+    elif data.strip():
+        yield decode_text(data, STDIN_NAME, STDIN_NAME, options)
+
+
+def _read_lines(
+    lines: Iterable[bytes | None], name: str, options: ReadOptions, entities: bool, kind: str | None
+) -> Iterator[Item]:
+    for number, line in enumerate(lines, 1):
         where = f"{name}:{number}"
         if line is None:
             yield BadDocument(where, f"line over {options.max_bytes:,} bytes; split it")

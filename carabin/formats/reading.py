@@ -11,7 +11,7 @@ from pathlib import Path
 from carabin.documents import COMPRESSION_ERRORS
 from carabin.formats.base import STDIN, BadDocument, Format, InputError, Item, ReadOptions, Source
 from carabin.formats.file_names import ID_SUFFIX, id_beside, told_id
-from carabin.formats.json_lines import read_lines
+from carabin.formats.json_lines import read_stdin
 from carabin.formats.registry import COMPRESSED, FORMATS, READABLE, file_suffix
 from carabin.formats.unread import warn_of_unread
 
@@ -53,7 +53,7 @@ def read_inputs(names: Sequence[Name], options: ReadOptions, entities: bool = Fa
     """
     for name in names:
         if str(name) == STDIN:
-            yield from read_lines(sys.stdin.buffer, "stdin", options, entities)
+            yield from read_stdin(sys.stdin.buffer, options, entities)
             continue
         form, sources = find_sources(name, options)
         assert form.reader is not None

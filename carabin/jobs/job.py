@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from carabin.documents import Document
 from carabin.formats.base import STDIN, BadDocument, Item, Provenance, ReadOptions, Writer
 from carabin.formats.json_lines import concatenate, json_line, write_json_lines
 from carabin.formats.reading import ERRORS_BESIDE, find_sources, read_inputs
@@ -63,6 +64,8 @@ class Job:
     """Read the entities that the inputs hold."""
     part_documents: int = PART_DOCUMENTS
     part_characters: int = PART_CHARACTERS
+    line: Callable[[Document, Provenance], str] = json_line
+    """What is written of each document to a stream."""
 
     def run(
         self,
@@ -103,14 +106,16 @@ class Job:
         on_progress: Callable[[int], None] | None,
         on_error: Callable[[BadDocument], None] | None,
     ) -> Report:
-        """Run into a stream, JSONL as it goes."""
+        """Run into a stream, as it goes."""
         totals = dict.fromkeys(COUNTS, 0)
         items = read_inputs(names, self.reading, self.entities)
         if errors_path is not None and not is_device(errors_path):
             errors_path.unlink(missing_ok=True)
-        for part in self.make_parts(cut_parts(items, STREAMED_DOCUMENTS, self.part_characters)):
+        for part in self.make_parts(
+            cut_parts(items, min(STREAMED_DOCUMENTS, self.part_documents), self.part_characters)
+        ):
             if stream:
-                stream.writelines(json_line(document, self.provenance) for document in part.documents)
+                stream.writelines(self.line(document, self.provenance) for document in part.documents)
                 stream.flush()
             if part.bad and errors_path is not None:
                 write_json_lines([problem.to_dict() for problem in part.bad], errors_path, mode="a")
