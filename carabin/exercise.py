@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO, get_args
+from typing import TYPE_CHECKING, TextIO, get_args
 
 from carabin.documents import Document
 from carabin.errors import ModelError
@@ -42,7 +42,7 @@ class ExerciseOptions:
 
     to: str | None = None
     """A form of `carabin.exercises.forms`; None goes by the output's suffix, and is text without an output."""
-    kinds: tuple[Literal["qru", "qrm", "qroc", "dp"], ...] = (*KINDS, PROGRESSIVE)
+    kinds: tuple[str, ...] = (*KINDS, PROGRESSIVE)
     """Of the questions apart, and of those of a progressive file, which `dp` asks for. `dp` alone: nothing but one."""
     count: int = COUNT
     """Questions apart on each report; fewer where it has not the material."""

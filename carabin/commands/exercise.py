@@ -71,9 +71,9 @@ def exercise(
     from carabin.exercise import ExerciseOptions, exercise_files
     from carabin.formats import ReadOptions
 
-    reading = ReadOptions(text_column, id_column, encoding, max_characters, from_)
+    reading = ReadOptions(text_column, id_column, encoding, max_characters, from_, whole_stdin=True)
     asked = tuple(kind.strip().lower() for kind in kinds.split(","))
-    options = ExerciseOptions(to, asked, count, seed, engine, threads, resume, errors, reading)  # type: ignore[arg-type]
+    options = ExerciseOptions(to, asked, count, seed, engine, threads, resume, errors, reading)
     shown = ErrorLines()
     stream = utf8_stdout() if out is None else None
     with resumable(out), Progress() as progress:

@@ -178,12 +178,13 @@ def load_detector(model: Path | str | None, options: PseudonymOptions) -> Detect
 
 def shipped_student() -> str:
     """Return the name of the first shipped student that finds identities. Raises StudentError: none is shipped."""
-    from carabin.student_folder import SHIPPED, config_tags, read_config, shipped_students
+    from carabin.student_folder import SHIPPED, config_tags, is_writer, read_config, shipped_students
     from carabin.tokens.tagging import labels_of
 
     for name in shipped_students():
         folder = SHIPPED / name
-        if set(labels_of(config_tags(read_config(folder), folder))) <= set(LABELS):
+        config = read_config(folder)
+        if not is_writer(config) and set(labels_of(config_tags(config, folder))) <= set(LABELS):
             return name
     raise StudentError(
         "no student that finds identities is shipped in this installation; name one with --model DIR, or say "
