@@ -153,7 +153,9 @@ def publishable_generation_config(generation: Mapping[str, Any], config: Mapping
         raise CheckpointError(
             f"{GENERATION}: no {', '.join(missing)}; save the model with the generation config it was trained with"
         )
-    return {**tokens, "max_new_tokens": config["max_written"], "do_sample": False, "num_beams": 1}
+    # What a conclusion never holds, as carabin bars it: marks of exercises, the same words over and over.
+    guards = {key: generation[key] for key in ("suppress_tokens", "no_repeat_ngram_size") if generation.get(key)}
+    return {**tokens, **guards, "max_new_tokens": config["max_written"], "do_sample": False, "num_beams": 1}
 
 
 def _token_text(token: str | Mapping[str, Any]) -> str:

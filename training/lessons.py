@@ -92,7 +92,8 @@ def bare_texts(documents: Iterable[Document], writing: Writing, seed: int) -> It
 def _gold_conclusion(document: Document, writing: Writing) -> Iterator[Text]:
     body = split_conclusion(document) if "conclusion" in writing.tasks else None
     if body is not None and not unsupported(body.conclusion, body.text):
-        yield Text("conclusion", document.id, body.text, conclusion=body.conclusion.strip())
+        for _ in range(writing.conclusion_repeats):
+            yield Text("conclusion", document.id, body.text, conclusion=body.conclusion.strip())
 
 
 def choose_drafts(drafts: Sequence[Sequence[Draft]], count: int, seed: str) -> list[Sequence[Draft]]:

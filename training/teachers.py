@@ -26,6 +26,8 @@ from zoo.runs import RECORD, RunError, fingerprint, hash_file, read_json, run_st
 
 MEMBER_STRIDE = 1000
 """Between the seeds of an ensemble's members: runs of neighbouring seeds share none."""
+_NO_TAGGERS = ("endpoint", "decoder")
+"""Sections that no tagger has: what they say must not change its key."""
 GOLD_ONLY = Distillation(soft_weight=0.0, gold_weight=1.0, noise=NoiseRecipe(share=0.0))
 
 
@@ -33,7 +35,7 @@ def teacher_folder(plan: Plan) -> Path:
     """Return where this plan's teacher belongs: its key covers the teacher, its gold, its texts, the seed."""
     key = fingerprint(
         {
-            "teacher": {name: value for name, value in asdict(plan.teacher).items() if name != "endpoint"}
+            "teacher": {name: value for name, value in asdict(plan.teacher).items() if name not in _NO_TAGGERS}
             | {"licence": None},
             "corpora": teacher_corpora(plan) + (plan.corpora("transfer") if plan.teacher.kind == "trained" else []),
             "encoder": asdict(plan.registry.encoder(plan.teacher.encoder)) if plan.teacher.encoder else None,

@@ -12,6 +12,8 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from carabin.exercises.words import WORDS_FILE
+from carabin.generation.source import uncopied
+from carabin.generation.writer import REPEATED
 from training.batches import plan_batches
 from training.lesson_batches import LessonBatcher, write_lessons
 from training.lessons import Text, encode_lesson
@@ -104,6 +106,9 @@ def train_writer(
         with measure_energy(figures):
             figures |= optimise(objective, batcher, plan, recipe.training, into / "training", recipe.seed, title)
         if group.leader:
+            # What `generate` writes unless told otherwise is a conclusion, words and no marks, as carabin writes it.
+            model.generation_config.suppress_tokens = sorted(uncopied(reader) - {model.config.eos_token_id})
+            model.generation_config.no_repeat_ngram_size = REPEATED
             model.save_pretrained(into)
             wrapped.save_pretrained(into)
             write_json(into / WORDS_FILE, words)

@@ -18,7 +18,7 @@ from carabin.exercises.form import Draft, write_form
 from carabin.exercises.grammar import Ended, Grammar
 from carabin.exercises.material import Material, ReportText, Scope
 from carabin.exercises.words import ExerciseWords, Phrasebook
-from carabin.generation.constraints import Constraint
+from carabin.generation.constraints import Among, Constraint
 from carabin.generation.decoding import generate
 from carabin.generation.entity_lines import EntityLines
 from carabin.generation.faithfulness import unsupported
@@ -26,7 +26,7 @@ from carabin.generation.limits import Generated, Limits, SpecialTokens
 from carabin.generation.passages import cut_passages
 from carabin.generation.sections import cut_sections
 from carabin.generation.seq2seq import Seq2Seq, Sources
-from carabin.generation.source import Source, read_source
+from carabin.generation.source import Source, read_source, uncopied
 from carabin.generation.spelling import walk
 from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
 from carabin.student_folder import check_student, file_digest, load_tokenizer, read_config, student_name
@@ -112,6 +112,9 @@ class Writer:
         self.name, self.version = name, version
         self.special = SpecialTokens()
         self.book = None if words is None else Phrasebook(tokenizer, words, self.special.end)
+        # A conclusion holds words, never the marks of exercises; transformers is told so in generation_config.json.
+        barred = sorted(uncopied(tokenizer) - {self.special.end})
+        self.plain = Among(np.delete(np.arange(tokenizer.get_vocab_size()), barred))
         self.drugs = frozenset() if words is None else frozenset(words.terms.get("treatment", ()))
 
     @classmethod
@@ -156,7 +159,8 @@ class Writer:
         limits = Limits(self.settings.max_written, beams=beams, no_repeat_ngram=REPEATED)
         for some in _batches(documents, batch):
             windows = [self._windows(CONCLUSION, document.text) for document in some]
-            written = self._write([one for many in windows for one in many], limits, batch)
+            sources = [one for many in windows for one in many]
+            written = self._write(sources, limits, batch, states=[self.plain] * len(sources))
             for document, many in zip(some, windows, strict=True):
                 yield self._summary(document, [next(written) for _ in many])
 

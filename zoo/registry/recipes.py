@@ -79,6 +79,8 @@ class Writing:
     """What a student that writes learns to write, and how much of each one report gives."""
 
     tasks: tuple[WritingTask, ...] = ("conclusion", "exercises", "entities")
+    conclusion_repeats: int = 1
+    """Times that a conclusion is read for each time that the rest is: a report has one, and many exercises."""
     exercises: int = 4
     """Exercises learned from one report at most, of as many kinds as it allows."""
     passages: int = 3
@@ -88,7 +90,8 @@ class Writing:
 
     def __post_init__(self) -> None:
         require(bool(self.tasks) and len(set(self.tasks)) == len(self.tasks), "tasks must name tasks, each once")
-        require(min(self.exercises, self.passages) > 0, "exercises and passages must be positive")
+        counts = (self.conclusion_repeats, self.exercises, self.passages)
+        require(min(counts) > 0, "conclusion_repeats, exercises and passages must be positive")
         require(self.passage_characters >= 80, "passage_characters must be at least 80")
 
 
