@@ -196,9 +196,12 @@ class _Writing:
         return self._fork({WRONG: partial(self._wrong, asked)})
 
     def _wrong(self, asked: _Asked) -> Constraint:
-        fitting = [n for n in self.material.terms(asked.asks, asked.rights) if n not in asked.wrong]
+        phrases = self.material.book.terms(asked.asks)
+        chosen = {phrases.folded[number] for number in asked.wrong}
+        terms = self.material.terms(asked.asks, asked.rights)
+        fitting = [number for number in terms if phrases.folded[number] not in chosen]
         return Spelling(
-            self.material.book.terms(asked.asks).runs,
+            phrases.runs,
             lambda n: self._after_options(replace(asked, wrong=(*asked.wrong, n))),
             np.array(fitting, dtype=np.int64),
         )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from carabin.exercises.exercise import OPTIONS
 from carabin.exercises.form import BLANK, LONGEST_RUN
 from carabin.exercises.units import Unit, find_units
+from carabin.exercises.vignettes import find_body
 from carabin.exercises.wording import MEASURED, FoldedPiece, fold, has_shape, mentions
 from carabin.exercises.words import Phrasebook
 from carabin.generation.source import Source
@@ -25,6 +26,10 @@ LONGEST_QUOTE = 384
 """Tokens."""
 _LONGEST_ANSWER, _LONGEST_MEASURE = 12, 6
 """Words."""
+_SENTENCE = 5
+"""Words of the shortest sentence of a letter before its first heading; letterheads and identities are shorter."""
+NAMED = "named"
+"""In the place of a type: what a question names, which may begin with an article."""
 
 TRIED = 16
 """Ways that are looked at before a question is held to be impossible: of what a report allows, the first few do."""
@@ -32,7 +37,7 @@ TRIED = 16
 # A word of an answer: "2,5", "g/dL", "bêta-HCG", "°C" are one each, "l'échographie" is two.
 _LETTERS = r"(?:\w[\u0300-\u036f]*)+"
 _WORD = re.compile(rf"°?{_LETTERS}(?:(?:[-/.]|(?<=\d)[,:](?=\d)){_LETTERS})*|%")
-_APART = re.compile(r"[;:?!•|…\t]|\.\s|\s\s")
+_APART = re.compile(r"[;:?!•|…\t]|(?<!\b[A-Z])\.\s|\s\s")
 """What stands between two answers, never within one."""
 _LEAN = frozenset(
     "a au aux avec ce ces d dans de des du elle en est et il l la le les leur ou par pas pour qu que qui sa sans se "
@@ -48,6 +53,7 @@ class ReportText:
         self.text = text
         self.folded = fold(text)
         self.units = find_units(text)
+        self.body = find_body(text)
 
 
 class Span(NamedTuple):
@@ -182,7 +188,7 @@ class Material:
 
     def _apart(self, run: Run, rights: Sequence[Span]) -> Iterator[Span]:
         for unit in range(*run):
-            for span in self._spans(unit, ""):
+            for span in self._spans(unit, NAMED):
                 if not any(span.start < answer.end and answer.start < span.end for answer in rights):
                     yield span
 
@@ -202,31 +208,47 @@ class Material:
     def _has_enough_terms(self, kind: str, asks: str, count: int, rights: Sequence[Span]) -> bool:
         """Return whether there are terms enough beside so many right answers."""
         needed = 0 if kind == "qroc" else OPTIONS - count
-        return sum(1 for _ in islice(self.terms(asks, rights), needed)) == needed
+        folded, found = self.book.terms(asks).folded, set[str]()
+        for number in self.terms(asks, rights) if needed else ():
+            found.add(folded[number])
+            if len(found) == needed:
+                return True
+        return not needed
 
     def _spans(self, unit: int, asks: str) -> list[Span]:
-        """Return the stretches of words of a unit that can answer, or be named, in order, shortest first."""
-        shape = asks if asks in MEASURED else ""
+        """Return the stretches of words of a unit that can answer a type, or be `NAMED`, in order, shortest first."""
+        shape = asks if asks in MEASURED or asks == NAMED else ""
         if (unit, shape) not in self._found:
             self._found[unit, shape] = list(self._find_spans(*self.units[unit], shape))
         return self._found[unit, shape]
 
     def _find_spans(self, start: int, end: int, shape: str) -> Iterator[Span]:
+        if not self._tells(start, end):
+            return
         words = [match.span() for match in _WORD.finditer(self.text, start, end)]
-        lean = [fold(self.text[first:last]) in _LEAN for first, last in words]
+        lean = [_is_lean(self.text[first:last]) for first, last in words]
         folded = FoldedPiece(self.text[start:end])
+        longest = _LONGEST_MEASURE if shape in MEASURED else _LONGEST_ANSWER
         for number, (begin, _) in enumerate(words):
-            if lean[number] or (shape and not self.text[begin].isdigit()):
+            if (lean[number] and shape != NAMED) or (shape in MEASURED and not self.text[begin].isdigit()):
                 continue
             apart = _APART.search(self.text, begin, end)
             stop = apart.start() if apart else end
-            for other in range(number, min(number + (_LONGEST_MEASURE if shape else _LONGEST_ANSWER), len(words))):
+            for other in range(number, min(number + longest, len(words))):
                 last = words[other][1]
                 if last > stop:
                     break
                 tokens = None if lean[other] else self.source.tokens(begin, last)
                 if tokens and _can_stand(self.text[begin:last], shape):
                     yield Span(begin, last, *tokens, folded.part(begin - start, last - start))
+
+    def _tells(self, start: int, end: int) -> bool:
+        """Return whether a unit says something: no heading, and of what stands before the report begins, only prose."""
+        unit = self.text[start:end]
+        if unit.endswith(":"):
+            return False
+        told = start + self.source.start >= self.report.body
+        return told or (unit.endswith(".") and len(unit.split()) >= _SENTENCE)
 
     @cached_property
     def longest_text(self) -> int:
@@ -241,6 +263,11 @@ class Material:
 
 def _can_stand(surface: str, shape: str) -> bool:
     """Return whether words can be an answer of a type of this shape."""
-    if surface.count("(") != surface.count(")") or not has_shape(surface, shape):
+    if surface.count("(") != surface.count(")") or (shape != NAMED and not has_shape(surface, shape)):
         return False
     return shape != "dose" or surface.endswith("%") or any(map(str.isalpha, surface))
+
+
+def _is_lean(word: str) -> bool:
+    """Return whether a word is one that no answer ends with; the A of `streptocoque A` is none."""
+    return fold(word) in _LEAN and not (len(word) == 1 and "A" <= word <= "Z")

@@ -97,7 +97,7 @@ class Phrasebook:
             for kind, of_kind in words.stems.items()
             for asks, templates in of_kind.items()
         }
-        self._terms = {asks: self._encode(_distinct(terms, asks)) for asks, terms in words.terms.items()}
+        self._terms = {asks: self._encode(_fitting(terms, asks)) for asks, terms in words.terms.items()}
         self._nothing = self._encode(())
 
     def mark(self, mark: str) -> int:
@@ -112,7 +112,7 @@ class Phrasebook:
         return self._stems.get((kind, asks), self._nothing)
 
     def terms(self, asks: str) -> Phrases:
-        """Return the terms of a type, no two the same but for case and accents."""
+        """Return the terms of a type; some are the same but for case and accents."""
         return self._terms.get(asks, self._nothing)
 
     def encode(self, text: str) -> list[int]:
@@ -130,6 +130,6 @@ class Phrasebook:
         )
 
 
-def _distinct(terms: tuple[str, ...], asks: str) -> tuple[str, ...]:
-    """Return the terms that can answer, the first of each wording."""
-    return tuple({fold(term): term for term in reversed(terms) if has_shape(term, asks) and fold(term)}.values())[::-1]
+def _fitting(terms: tuple[str, ...], asks: str) -> tuple[str, ...]:
+    """Return the terms that can answer, in every spelling: options are spelled as the report spells its own."""
+    return tuple(dict.fromkeys(term for term in terms if has_shape(term, asks) and fold(term)))
