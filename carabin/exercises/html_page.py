@@ -33,7 +33,8 @@ summary:focus-visible, input:focus-visible { outline: 3px solid Highlight; outli
 blockquote { margin: .5rem 0; padding-left: 1rem; border-left: 2px solid GrayText; }
 @media print {
   body { max-width: none; margin: 0; font-size: 11pt; }
-  section { break-before: page; border: 0; margin: 0; }
+  section { border: 0; margin: 0; }
+  section + section { break-before: page; }
   fieldset { break-inside: avoid; }
   details:not([open]) { display: none; }
 }
