@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from carabin.annotator import Annotator
 from carabin.documents import Document
@@ -23,7 +23,21 @@ NOTE_CHARACTERS = 300
 LEAST_NOTES = 20
 
 
-def measure_latency(annotator: Annotator, notes: Sequence[str], seconds: float) -> dict[str, Any]:
+class Measured(Protocol):
+    """What is measured: an annotator, or whatever else does its work on a text or on a stream of documents."""
+
+    @property
+    def reader(self) -> Any:  # noqa: ANN401 - of a tokenizer
+        """What holds the tokenizer that tokens are counted by."""
+
+    def __call__(self, text: str) -> object:
+        """Do the work on one text."""
+
+    def annotate(self, documents: Iterable[Document]) -> Iterable[object]:
+        """Do the work on a stream of documents."""
+
+
+def measure_latency(annotator: Measured, notes: Sequence[str], seconds: float) -> dict[str, Any]:
     """Return the p50 and p95 time, in milliseconds, to annotate one note, the notes taken in turn."""
     annotator(notes[0])
     times: list[float] = []
@@ -36,7 +50,7 @@ def measure_latency(annotator: Annotator, notes: Sequence[str], seconds: float) 
     return {"p50_ms": round(1000 * p50, 3), "p95_ms": round(1000 * p95, 3), "notes": len(times)}
 
 
-def measure_throughput(annotator: Annotator, texts: Sequence[str], seconds: float) -> dict[str, Any]:
+def measure_throughput(annotator: Measured, texts: Sequence[str], seconds: float) -> dict[str, Any]:
     """Return documents and tokens (special tokens not counted) annotated per second, over whole passes of the texts."""
     documents = [Document(str(number), text) for number, text in enumerate(texts)]
     tokens = sum(len(e.ids) for e in annotator.reader.tokenizer.encode_batch(list(texts), add_special_tokens=False))

@@ -10,15 +10,42 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from carabin.annotator import Annotator
-from carabin.bench_worker import measure_latency, measure_throughput
+from carabin.bench_worker import Measured, measure_latency, measure_throughput
+from carabin.documents import Document
 from carabin.engines.machine import peak_memory
+from carabin.generation.writer import Summary, Writer
+from carabin.student_folder import is_writer, read_config
 
 
-def measure_wh(annotator: Annotator, texts: Sequence[str], seconds: float) -> dict[str, Any]:
+class Concluding:
+    """A student that writes, as measurements see it: its work on a report is to write the conclusion."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.reader = writer
+
+    def __call__(self, text: str) -> Summary:
+        """Write of one report."""
+        return next(self.annotate([Document("report", text)]))
+
+    def annotate(self, documents: Iterable[Document]) -> Iterator[Summary]:
+        """Write of each report."""
+        return self.writer.summarise(documents)
+
+
+def load_measured(folder: Path, quantized: bool | None, threads: int | None) -> Measured:
+    """Return the student of a folder, whichever it does."""
+    if is_writer(read_config(folder)):
+        return Concluding(Writer.load(folder, quantized, threads))
+    return Annotator.load(folder, quantized, threads)
+
+
+def measure_wh(annotator: Measured, texts: Sequence[str], seconds: float) -> dict[str, Any]:
     """Return the energy of annotating, in Wh per 1,000 documents, and where the figure comes from."""
     from zoo.energy import COUNTRY, measure_energy
 
@@ -37,7 +64,7 @@ def measure_wh(annotator: Annotator, texts: Sequence[str], seconds: float) -> di
     }
 
 
-MEASURES: dict[str, Callable[[Annotator, Sequence[str], float], dict[str, Any]]] = {
+MEASURES: dict[str, Callable[[Measured, Sequence[str], float], dict[str, Any]]] = {
     "latency": measure_latency,
     "throughput": measure_throughput,
     "energy": measure_wh,
@@ -49,7 +76,7 @@ def main() -> None:
     order = json.load(sys.stdin)
     start = time.perf_counter()
     quantized = {"int8": True, "onnx": False, "auto": None}[order["which"]]
-    annotator = Annotator.load(order["model"], quantized, order["threads"])
+    annotator = load_measured(Path(order["model"]), quantized, order["threads"])
     loading = time.perf_counter() - start
     result = MEASURES[order["what"]](annotator, order["texts"], order["seconds"])
     json.dump({**result, "load_seconds": round(loading, 3), "peak_rss_bytes": peak_memory()}, sys.stdout)

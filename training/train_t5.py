@@ -120,6 +120,10 @@ def write_targets(plan: Plan, teacher: Path | None) -> Path:
 
     folder = plan.folder / "targets"
     run_step(folder, inputs, work)
+    made = [figures["writing"] for figures in read_json(folder / "run.json")["written"].values()]
+    kept = sum(figures["texts_written"] for figures in made)
+    whole = sum(count for figures in made for name, count in figures.items() if name != "rejected")
+    write_json(plan.folder / "targets.json", {"texts_written": kept, "rejected": round(1 - kept / max(whole, 1), 4)})
     return folder
 
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from carabin.documents import Document, Entity
 from carabin.errors import ModelError
 from carabin.exercises.exercise import Kind, QuestionSet
-from carabin.exercises.form import Draft, write_form
+from carabin.exercises.form import LINKED, Draft, write_form
 from carabin.exercises.grammar import Ended, Grammar
 from carabin.exercises.material import Material, ReportText, Scope
+from carabin.exercises.units import find_units
 from carabin.exercises.words import ExerciseWords, Phrasebook
 from carabin.generation.constraints import Among, Constraint
 from carabin.generation.decoding import generate
@@ -324,7 +325,9 @@ class _Session:
             return []
         places = [place for _, _, place in begun]
         rows = np.array([row for _, row, _ in begun])
-        limits = Limits(self.writer.settings.max_written * (2 if linked else 1))
+        # The grammar ends every exercise by itself; this only bounds it.
+        longest = max(self.material[row].longest_text for _, row, _ in begun)
+        limits = Limits(longest * (LINKED if linked else 1))
         texts = generate(self.sources, rows, [], limits, self.writer.special, places)
         # The last run is whole only once the token that ends the text came; it is not among those that were written.
         end = self.writer.special.end
@@ -365,8 +368,7 @@ def join_distinct(texts: Sequence[str]) -> str:
     """Return texts in a row, without the sentences that stood in one before: windows of one report say things twice."""
     if len(texts) == 1:
         return texts[0]
-    sentences = [sentence for text in texts for sentence in text.replace(". ", ".\n").split("\n") if sentence.strip()]
-    return " ".join(dict.fromkeys(sentence.strip() for sentence in sentences))
+    return " ".join(dict.fromkeys(text[start:end] for text in texts for start, end in find_units(text)))
 
 
 def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
