@@ -10,7 +10,6 @@ endpoint's texts are judged by `training.endpoint_writer`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
@@ -20,7 +19,7 @@ from typing import Any
 from carabin.documents import Document
 from carabin.exercises.exercise import ExerciseError, Kind
 from carabin.exercises.form import read_form
-from carabin.generation.writer import KINDS, Writer
+from carabin.generation.writer import KINDS, Summary, Writer
 from training.endpoint_teacher_answers import Listed, align
 from training.endpoint_writer import read_texts, write_texts, write_with_endpoint
 from training.lessons import Text, bare_texts
@@ -38,26 +37,16 @@ class TeacherPen:
     def __init__(self, writer: Writer, task: WritingTask, exercises: int) -> None:
         """Hold the teacher; `exercises` is how many it writes of one report, a progressive file among them."""
         self.writer, self.task, self.exercises = writer, task, exercises
-        self.counts: Counter[str] = Counter()
         self._write: Callable[[Sequence[Document]], list[list[str]]] = {
             "conclusion": self._conclude, "exercises": self._question, "entities": self._label,
         }[task]  # fmt: skip
 
     def write(self, documents: Sequence[Document]) -> list[list[str]]:
         """Return what the teacher writes of each text; nothing where what it wrote was rejected."""
-        texts = self._write(documents)
-        self.counts["texts_written"] += sum(map(len, texts))
-        return texts
+        return self._write(documents)
 
     def _conclude(self, documents: Sequence[Document]) -> list[list[str]]:
-        kept = []
-        for summary in self.writer.summarise(documents):
-            fault = "unsupported_texts" if summary.unsupported else "" if summary.finished else "unfinished"
-            if summary.windows > 1:
-                fault = "longer_than_a_window"
-            self.counts[fault] += bool(fault)
-            kept.append([] if fault or not summary.text else [summary.text])
-        return kept
+        return [[summary.text] if _is_sound(summary) else [] for summary in self.writer.summarise(documents)]
 
     def _question(self, documents: Sequence[Document]) -> list[list[str]]:
         kinds: tuple[Kind, ...] = tuple(islice(cycle(KINDS), max(self.exercises - 1, 1)))
@@ -68,6 +57,11 @@ class TeacherPen:
             ["".join(f"{read.text[one.start : one.end]}{SEPARATOR}{one.label}\n" for one in read.entities)]
             for read in self.writer.entities(documents)
         ]
+
+
+def _is_sound(summary: Summary) -> bool:
+    """Return whether a conclusion may be taught: whole, of one window, and of what its source says alone."""
+    return bool(summary.text) and summary.finished and summary.windows == 1 and not summary.unsupported
 
 
 def write_targets(plan: Plan, writer: Writer | None, folder: Path, drugs: frozenset[str]) -> dict[str, Any]:
@@ -96,9 +90,11 @@ def write_targets(plan: Plan, writer: Writer | None, folder: Path, drugs: frozen
             continue
         pen = TeacherPen(writer, task, writing.exercises)
         made = write_texts(pen, documents, folder)
-        rejected = sum(pen.counts.values()) - pen.counts["texts_written"]
-        share = round(rejected / max(sum(pen.counts.values()), 1), 4)
-        figures[task] = {**made, "writing": {**pen.counts, "rejected": share}}
+        # From the shards, not from what this call wrote: a pass that goes on after a kill counts the same. Exercises and
+        # entities are written within constraints, so that none is rejected.
+        refused = made["documents"] - made["texts"] if task == "conclusion" else 0
+        share = round(refused / max(made["texts"] + refused, 1), 4)
+        figures[task] = {**made, "writing": {"texts_written": made["texts"], "refused": refused, "rejected": share}}
     return {"written": figures} if asked is None else {"written": figures, "endpoint": asked}
 
 
