@@ -90,8 +90,8 @@ def write_targets(plan: Plan, writer: Writer | None, folder: Path, drugs: frozen
             continue
         pen = TeacherPen(writer, task, writing.exercises)
         made = write_texts(pen, documents, folder)
-        # From the shards, not from what this call wrote: a pass that goes on after a kill counts the same. Exercises and
-        # entities are written within constraints, so that none is rejected.
+        # From the shards, not from what this call wrote: a pass that goes on after a kill counts the same. Exercises
+        # and entities are written within constraints: none is rejected.
         refused = made["documents"] - made["texts"] if task == "conclusion" else 0
         share = round(refused / max(made["texts"] + refused, 1), 4)
         figures[task] = {**made, "writing": {"texts_written": made["texts"], "refused": refused, "rejected": share}}
