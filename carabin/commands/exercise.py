@@ -18,6 +18,7 @@ from carabin.commands.options import (
     Model,
     TextColumn,
     Threads,
+    WriterEngine,
 )
 from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, resumable, utf8_stdout
 
@@ -53,12 +54,7 @@ def exercise(
     ] = 6,
     seed: Annotated[int, typer.Option(metavar="N", help="Another one puts the options in another order.")] = 0,
     from_: From = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ENGINE", help="int8 or fp32. Without it, int8 where the student was published with it, else fp32."
-        ),
-    ] = None,
+    engine: WriterEngine = None,
     threads: Threads = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed.")] = False,
     errors: Errors = None,

@@ -46,6 +46,12 @@ Engine = Annotated[
         "was published with it, else fp32.",
     ),
 ]
+WriterEngine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ENGINE", help="int8 or fp32. Without it, int8 where the student was published with it, else fp32."
+    ),
+]
 Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads; all cores without it.")]
 Threshold = Annotated[
     list[str] | None,

@@ -18,6 +18,7 @@ from carabin.commands.options import (
     Model,
     TextColumn,
     Threads,
+    WriterEngine,
 )
 from carabin.commands.terminal import SET_ASIDE, ErrorLines, Progress, resumable, utf8_stdout
 
@@ -36,12 +37,7 @@ def summarise(
         str | None, typer.Option(metavar="FORM", help="Form of the output, else by its suffix: jsonl, text.")
     ] = None,
     from_: From = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ENGINE", help="int8 or fp32. Without it, int8 where the student was published with it, else fp32."
-        ),
-    ] = None,
+    engine: WriterEngine = None,
     threads: Threads = None,
     beams: Annotated[
         int, typer.Option(min=1, metavar="N", help="Conclusions followed at once for each report; 1 is the fastest.")

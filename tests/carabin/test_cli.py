@@ -14,6 +14,7 @@ from carabin.formats import InputError
 from carabin.formats.registry import WRITABLE
 from tests.carabin.published_student import write_published
 from tests.carabin.tiny_model import write_student
+from tests.carabin.tiny_seq2seq import write_writing_student
 
 SECRET = "Dupont fièvre"
 
@@ -127,9 +128,11 @@ def test_a_failure_never_quotes_a_note(student):
     assert b"Dupont" not in result.stderr + result.stdout
     assert b"KeyError" in result.stderr
     code = (
-        "from carabin.jobs import job\n"
+        "from carabin.jobs.job import Job\n"
         "def fail(document, provenance): raise KeyError(document.text)\n"
-        "job.json_line = fail\n" + OFFLINE
+        "made = Job.__init__\n"
+        "def begin(self, *given, **named): made(self, *given, **named); object.__setattr__(self, 'line', fail)\n"
+        "Job.__init__ = begin\n" + OFFLINE
     )
     result = run("annotate", "-", "--model", student, data=SECRET.encode(), code=code)
     assert "unexpected KeyError" in one_line(result, 1)
@@ -253,10 +256,10 @@ def test_every_command_calls_a_shared_option_the_same():
         for option in command.params:
             if option.name in {"model", "engine", "threads", "threshold", "text_column", "id_column", "encoding"}:
                 told.setdefault(option.name, {}).setdefault((tuple(option.opts), option.help), []).append(name)
-    # bench measures several at once.
-    several = {"engine", "threads"}
+    # bench measures several at once; students that write have two engines, not four.
+    apart = {"engine": (["bench"], ["summarise", "exercise"]), "threads": (["bench"],)}
     for option, ways in told.items():
-        others = [names for names in ways.values() if not (option in several and names == ["bench"])]
+        others = [names for names in ways.values() if names not in apart.get(option, ())]
         assert len(others) == 1, (option, others)
     assert "organisation/name@revision" in next(iter(told["model"]))[1]
 
@@ -328,6 +331,9 @@ def test_the_sockets_are_shut(use):
 def offline_commands(folder, student):
     """Return how each command is run that needs no network."""
     note = gold_file(folder)
+    writer = write_writing_student(folder / "writer")
+    report = folder / "report.txt"
+    report.write_text(f"Motif :\n{SECRET}\nTraitement :\nDoliprane 1 g, 1 comprimé le soir.\n", encoding="utf-8")
     outs = [[note, "--to", form, "-o", folder / f"out-{form}", "--model", student] for form in WRITABLE]
     folders = ("brat", "cas", "xmi")
     ins = [[folder / f"out-{form}", "-o", folder / f"in-{form}.jsonl", "--model", student] for form in folders]
@@ -335,6 +341,8 @@ def offline_commands(folder, student):
         "annotate": [*outs, *ins],
         "bench": [[note, "--model", student, "--engine", "fp32", "--threads", 1, "--seconds", 0.1]],
         "evaluate": [[note, "--model", student]],
+        "exercise": [[report, "--model", writer, "-o", folder / "quiz.xml"]],
+        "summarise": [[report, "--model", writer, "-o", folder / "conclusions.jsonl"]],
         "pseudonymise": [[note, "--rules-only", "-o", folder / "safe.jsonl"]],
         "verify": [[write_published(folder / "published")]],
     }
