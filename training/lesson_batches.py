@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +13,11 @@ from datasets import Sequence as Repeated
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from carabin.generation.writer import pad_rows
 from training.batches import Visit
 from training.writing_losses import NO_TOKEN
 from zoo.noise import perturb
 from zoo.registry.recipes import NoiseRecipe
-from zoo.runs import fingerprint
 
 FEATURES = Features(
     {
@@ -29,25 +27,6 @@ FEATURES = Features(
         "tokens": Value("int32"),
     }
 )
-
-
-def write_lessons(rows: Iterable[dict[str, Any]], folder: Path) -> Dataset:
-    """Write lessons (`training.lessons.encode_lesson`) to a folder and return them, memory-mapped.
-
-    Args:
-        rows: Read once.
-        folder: Replaced if it exists.
-    """
-    scratch = folder.with_name(f"{folder.name}.building")
-    for leftover in (folder, scratch):
-        shutil.rmtree(leftover, ignore_errors=True)
-    # datasets would hash the closure to name its cache; the folder is the name, and the cache goes at the end.
-    built = Dataset.from_generator(
-        lambda: iter(rows), features=FEATURES, cache_dir=str(scratch), fingerprint=fingerprint(folder)[:16]
-    )
-    built.save_to_disk(str(folder))
-    shutil.rmtree(scratch)
-    return Dataset.load_from_disk(str(folder))
 
 
 class LessonBatcher:
@@ -108,9 +87,5 @@ class LessonBatcher:
 
 def _pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Return rows filled up with the pad (0), and where they are not it, each (rows, longest)."""
-    ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = row
-        mask[number, : len(row)] = 1
+    ids, mask = pad_rows([np.asarray(row, dtype=np.int64) for row in rows], 0)
     return torch.from_numpy(ids), torch.from_numpy(mask)

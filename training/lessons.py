@@ -79,8 +79,8 @@ def gold_texts(documents: Iterable[Document], split: str, writing: Writing, seed
 def bare_texts(documents: Iterable[Document], writing: Writing, seed: int) -> Iterator[Text]:
     """Yield what a teacher may write of: bodies without their conclusions, reports, passages."""
     for document in documents:
-        body = split_conclusion(document)
         if "conclusion" in writing.tasks:
+            body = split_conclusion(document)
             yield Text("conclusion", document.id, body.text if body else document.text)
         if "exercises" in writing.tasks:
             yield Text("exercises", document.id, document.text)

@@ -7,7 +7,6 @@ any size costs disk and no memory.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from carabin.documents import Document
 from carabin.tokens.reader import TextReader
 from carabin.tokens.tagging import encode_spans
 from carabin.tokens.words import find_words
-from zoo.runs import fingerprint
+from training.rows import write_rows
 
 NO_TAG = -1
 FEATURES = Features(
@@ -99,13 +98,4 @@ def write_passages(texts: Iterable[LabelledText], reader: TextReader, max_tokens
         for labelled in texts:
             yield from cut_passages(labelled, whole)
 
-    scratch = folder.with_name(f"{folder.name}.building")
-    for leftover in (folder, scratch):
-        shutil.rmtree(leftover, ignore_errors=True)
-    # datasets would hash the closure to name its cache; the folder is the name, and the cache goes at the end.
-    built = Dataset.from_generator(
-        rows, features=FEATURES, cache_dir=str(scratch), fingerprint=fingerprint(folder)[:16]
-    )
-    built.save_to_disk(str(folder))
-    shutil.rmtree(scratch)
-    return Dataset.load_from_disk(str(folder))
+    return write_rows(rows(), FEATURES, folder)

@@ -14,6 +14,7 @@ from typing import Any
 
 from datasets import Dataset
 from datasets import disable_progress_bars as disable_datasets_bars
+from tokenizers import Tokenizer
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
@@ -38,19 +39,37 @@ Tagger = tuple[PreTrainedModel, PreTrainedTokenizerFast]
 
 
 def make_tokenizer(
-    texts: Iterable[str], recipe: TokenizerRecipe, max_tokens: int, folder: Path, inputs: Inputs
+    texts: Iterable[str],
+    recipe: TokenizerRecipe,
+    max_tokens: int,
+    folder: Path,
+    inputs: Inputs,
+    stage: str = "tokenizer",
+    train: Callable[[Iterable[str], int], Tokenizer] = train_tokenizer,
+    wrap: Callable[[Tokenizer, int], PreTrainedTokenizerFast] = wrap_tokenizer,
 ) -> bool:
-    """Train a tokenizer on texts and save it as transformers does; True if it was done now."""
+    """Train a tokenizer on texts and save it as transformers does; True if it was done now.
+
+    Args:
+        texts: What it learns from.
+        recipe: Its size.
+        max_tokens: Longest window of whoever reads with it.
+        folder: Where it goes.
+        inputs: What the texts are.
+        stage: Names the kind of tokenizer in the key.
+        train: Returns the tokenizer of texts and a size.
+        wrap: Returns it as transformers saves it.
+    """
     group = Processes()
 
     def work(into: Path) -> dict[str, Any]:
         if not group.leader:
             return {}
-        tokenizer = train_tokenizer(texts, recipe.vocabulary)
-        wrap_tokenizer(tokenizer, max_tokens).save_pretrained(into)
+        tokenizer = train(texts, recipe.vocabulary)
+        wrap(tokenizer, max_tokens).save_pretrained(into)
         return {"vocabulary": tokenizer.get_vocab_size()}
 
-    key = {"stage": "tokenizer", **asdict(recipe), "max_tokens": max_tokens, **inputs}
+    key = {"stage": stage, **asdict(recipe), "max_tokens": max_tokens, **inputs}
     return run_step(folder, key, work, group=group)
 
 

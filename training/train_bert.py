@@ -16,7 +16,6 @@ Every step is skipped if it is done for the same inputs, and goes on where a kil
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.errors import one_line_errors
-from zoo.plan import Plan, make_plan, write_plan
+from zoo.plan import Plan, make_plan, show_plan, write_plan
 from zoo.registry.recipes import Distillation
 from zoo.runs import RunError, read_json, run_step, write_json
 
@@ -44,8 +43,7 @@ def main(
     with one_line_errors("stopped"):
         plan = make_plan(student, profile, seed)
         if dry_run:
-            shown = plan.to_dict() | {"verdict": plan.verdict.to_dict()}
-            typer.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+            typer.echo(show_plan(plan))
             return
         write_plan(plan)
         train(plan)

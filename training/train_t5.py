@@ -15,7 +15,6 @@ Every step is skipped if it is done for the same inputs, and goes on where a kil
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,15 +23,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.errors import one_line_errors
-from zoo.plan import Plan, make_plan, write_plan
-from zoo.registry.recipes import Distillation, NoiseRecipe
+from zoo.plan import Plan, make_plan, show_plan, write_plan
+from zoo.registry.recipes import Distillation
 from zoo.runs import RunError, fingerprint, hash_file, read_json, run_step, write_json
 
 if TYPE_CHECKING:
     from training.lessons import Text
     from training.writing_start import Shared
-
-GOLD_ONLY = Distillation(soft_weight=0.0, gold_weight=1.0, noise=NoiseRecipe(share=0.0))
 
 
 def main(
@@ -45,8 +42,7 @@ def main(
     with one_line_errors("stopped"):
         plan = make_plan(student, profile, seed)
         if dry_run:
-            shown = plan.to_dict() | {"verdict": plan.verdict.to_dict()}
-            typer.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+            typer.echo(show_plan(plan))
             return
         if plan.student.decoder is None:
             raise RunError(f"student '{student}' is of family '{plan.student.family}': train it with train_bert")
@@ -74,6 +70,7 @@ def train(plan: Plan) -> None:
 
 def make_teacher(plan: Plan, shared: Shared) -> Path | None:
     """Step 2: train the teacher unless it is there; None for one that answers over HTTP."""
+    from training.teachers import GOLD_ONLY, teacher_corpora
     from training.texts import teacher_documents
     from training.writers import new_writer, t5_config
     from training.writing_stages import WriterRecipe, train_writer
@@ -84,8 +81,8 @@ def make_teacher(plan: Plan, shared: Shared) -> Path | None:
     if teacher.decoder is None or teacher.architecture is None or teacher.training is None:
         raise RunError(f"teacher '{teacher.id}' does not write; name one with a [decoder], or an endpoint")
     config = t5_config(teacher.architecture, teacher.decoder, shared.vocabulary, shared.labels, shared.passage)
-    gold = plan.corpora("teacher_gold") or plan.corpora("gold")
-    inputs = {**shared.key, "config": asdict(teacher.architecture) | asdict(teacher.decoder), "gold": gold}
+    shape = asdict(teacher.architecture) | asdict(teacher.decoder)
+    inputs = {**shared.key, "config": shape, "gold": teacher_corpora(plan)}
     key = fingerprint({**inputs, "seed": plan.seed, "training": teacher.training})
     folder = plan.runs / "teachers" / teacher.id / key[:12]
     train_writer(

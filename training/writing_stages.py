@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
@@ -15,11 +16,12 @@ from carabin.exercises.words import WORDS_FILE
 from carabin.generation.source import uncopied
 from carabin.generation.writer import REPEATED
 from training.batches import plan_batches
-from training.lesson_batches import LessonBatcher, write_lessons
+from training.lesson_batches import FEATURES, LessonBatcher
 from training.lessons import Text, encode_lesson
 from training.optimise import optimise
 from training.processes import Processes
-from training.stages import Inputs, keep_curve
+from training.rows import write_rows
+from training.stages import Inputs, keep_curve, make_tokenizer
 from training.writing_losses import WritingObjective
 from training.writing_tokenizer import train_writing_tokenizer, wrap_writing_tokenizer
 from zoo.energy import measure_energy
@@ -31,17 +33,8 @@ def make_writing_tokenizer(
     texts: Iterable[str], recipe: TokenizerRecipe, max_tokens: int, folder: Path, inputs: Inputs
 ) -> bool:
     """Train a tokenizer on texts and save it as transformers does; True if it was done now."""
-    group = Processes()
-
-    def work(into: Path) -> dict[str, Any]:
-        if not group.leader:
-            return {}
-        tokenizer = train_writing_tokenizer(texts, recipe.vocabulary)
-        wrap_writing_tokenizer(tokenizer, max_tokens).save_pretrained(into)
-        return {"vocabulary": tokenizer.get_vocab_size()}
-
-    key = {"stage": "writing tokenizer", **asdict(recipe), "max_tokens": max_tokens, **inputs}
-    return run_step(folder, key, work, group=group)
+    how = ("writing tokenizer", train_writing_tokenizer, wrap_writing_tokenizer)
+    return make_tokenizer(texts, recipe, max_tokens, folder, inputs, *how)
 
 
 @dataclass(frozen=True)
@@ -89,10 +82,8 @@ def train_writer(
         model, wrapped = build(), PreTrainedTokenizerFast.from_pretrained(tokenizer)
         reader, longest = wrapped.backend_tokenizer, wrapped.model_max_length
         if group.leader:
-            write_lessons(_encode(reader, texts, longest), into / "lessons")
+            write_rows(_encode(reader, texts, longest), FEATURES, into / "lessons")
         group.wait()
-        from datasets import Dataset
-
         lessons = Dataset.load_from_disk(str(into / "lessons"))
         batcher = LessonBatcher(
             lessons, reader, recipe.distillation.noise, recipe.seed, longest, beside=teacher is not None

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from training.teachers import teacher_corpora
 from training.texts import teacher_documents, transfer_documents
 from training.writing_stages import make_writing_tokenizer
 from zoo.labels import LABEL_SETS
@@ -42,7 +43,7 @@ def share_words(plan: Plan) -> Shared:
          for drafts in make_drafts(document, "train", plan.profile.data_seed) for draft in drafts),
         split="train",
     )  # fmt: skip
-    corpora = (plan.corpora("teacher_gold") or plan.corpora("gold")) + plan.corpora("transfer")
+    corpora = teacher_corpora(plan) + plan.corpora("transfer")
     inputs = {"corpora": corpora, "words": words}
     key = fingerprint([inputs, asdict(plan.student.tokenizer), plan.student.architecture.max_tokens])[:12]
     folder = plan.runs / "teachers" / plan.teacher.id / f"tokenizer-{key}"

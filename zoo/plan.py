@@ -117,6 +117,12 @@ def write_plan(plan: Plan) -> None:
             write_json(path, json.loads(json.dumps(value, default=str)))
 
 
+def show_plan(plan: Plan) -> str:
+    """Return the resolved plan and its verdict as JSON, as `--dry-run` prints them."""
+    shown = plan.to_dict() | {"verdict": plan.verdict.to_dict()}
+    return json.dumps(shown, indent=2, ensure_ascii=False, default=str)
+
+
 def main(
     student: Annotated[str, typer.Option(help="A folder of models/.")],
     profile: Annotated[str, typer.Option(help="A profile of its student.toml.")] = "local",
@@ -126,9 +132,8 @@ def main(
     """Resolve a recipe, judge its licences, and write or print the plan."""
     with one_line_errors("refused"):
         plan = make_plan(student, profile, seed)
-        shown = plan.to_dict() | {"verdict": plan.verdict.to_dict()}
         if dry_run:
-            typer.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+            typer.echo(show_plan(plan))
             return
         write_plan(plan)
     typer.echo(f"gate    {plan.verdict.level}: {student}, profile {profile}, seed {plan.seed} -> {plan.folder}")

@@ -11,8 +11,9 @@ from carabin.documents import Document
 from carabin.exercises.form import write_form
 from carabin.generation.passages import cut_passages
 from training.batches import Visit
-from training.lesson_batches import LessonBatcher, write_lessons
+from training.lesson_batches import FEATURES, LessonBatcher
 from training.lessons import bare_texts, encode_lesson, gold_texts
+from training.rows import write_rows
 from training.writing_losses import NO_TOKEN
 from training.writing_tokenizer import FRAME, train_writing_tokenizer
 from zoo.registry.recipes import NoiseRecipe, Writing
@@ -92,9 +93,8 @@ def test_passages_hold_every_word_once(text: str, longest: int):
 
 def test_a_source_is_perturbed_and_what_is_written_of_it_is_not(tokenizer, tmp_path):
     texts = list(gold_texts(REPORTS, "train", Writing(tasks=("conclusion", "exercises")), 1))
-    lessons = write_lessons(
-        filter(None, (encode_lesson(tokenizer, text, 4000) for text in texts)), tmp_path / "lessons"
-    )
+    rows = filter(None, (encode_lesson(tokenizer, text, 4000) for text in texts))
+    lessons = write_rows(rows, FEATURES, tmp_path / "lessons")
     visits = [Visit(0, number) for number in range(4)]
     clean = LessonBatcher(lessons, tokenizer, NoiseRecipe(), 1, 4000)(visits)
     noised = LessonBatcher(lessons, tokenizer, NoiseRecipe(share=1.0, rate=0.5), 1, 4000, beside=True)(visits)
