@@ -22,7 +22,8 @@ section { border-top: 2px solid GrayText; margin-top: 3rem; }
 h1, h2, h3 { line-height: 1.3; overflow-wrap: anywhere; }
 fieldset { border: 1px solid GrayText; border-radius: .4rem; margin: 1.5rem 0; padding: .75rem 1rem; min-width: 0; }
 legend { font-weight: 600; padding: 0 .4rem; }
-legend small, .note { font-weight: normal; color: GrayText; }
+legend small, .note { font-weight: normal; color: color-mix(in srgb, CanvasText 75%, Canvas); }
+fieldset details { margin-top: .75rem; }
 label { display: block; padding: .15rem 0; }
 label.short { margin-top: .5rem; }
 input[type=text] { font: inherit; width: 100%; max-width: 24rem; box-sizing: border-box; }
@@ -36,7 +37,9 @@ blockquote { margin: .5rem 0; padding-left: 1rem; border-left: 2px solid GrayTex
   section { border: 0; margin: 0; }
   section + section { break-before: page; }
   fieldset { break-inside: avoid; }
-  details:not([open]) { display: none; }
+  details:not([open]):not(.step) { display: none; }
+  details.step > summary { display: none; }
+  details.step::details-content { content-visibility: visible; block-size: auto; }
 }
 </style>
 </head>
@@ -62,10 +65,15 @@ def _section(sheet: Sheet, provenance: Provenance) -> Iterator[str]:
         yield from _question(sheet, shown)
     if sheet.linked:
         yield "<h3>Dossier progressif</h3>\n"
-    for shown in sheet.linked:
+    for place, shown in enumerate(sheet.linked):
+        # What is read before a question answers the one before it: it unfolds once that is answered.
+        if place:
+            yield f'<details class="step">\n<summary>Suite du dossier, question {shown.number}</summary>\n'
         if read := sheet.read_since(shown):
             yield f"{_report(read)}\n"
         yield from _question(sheet, shown)
+        if place:
+            yield "</details>\n"
     yield "</section>\n"
 
 

@@ -1,11 +1,12 @@
 """Moodle XML: question sets as Moodle and the platforms that read its form import them, a category a report.
 
 Written after Moodle's own reader (`question/format/xml/format.php`), which refuses a fraction that is not in its list,
-cuts categories at `/`, and drops white space that stands alone between two escaped characters.
+cuts categories at `/` but not to length, and drops white space that stands alone between two escaped characters.
 """
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 import unicodedata
@@ -19,6 +20,8 @@ HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<quiz>\n'
 FOOT = "</quiz>\n"
 _LONGEST_NAME = 120
 """Code points of a report's id in a name; Moodle cuts at 255."""
+_LONGEST_CATEGORY = 255
+"""Code points that its database has room for: a longer name stops the import."""
 
 
 def write_moodle(sheet: Sheet, provenance: Provenance) -> str:
@@ -41,10 +44,19 @@ def write_moodle(sheet: Sheet, provenance: Provenance) -> str:
 def _category(sheet: Sheet, provenance: Provenance) -> ElementTree.Element:
     element = ElementTree.Element("question", type="category")
     # Moodle reads "//" as a slash within a name; one at its edge needs a space to be told from the path's own.
-    name = re.sub("^/|/$", lambda edge: f" {edge[0]}" if edge.start() == 0 else f"{edge[0]} ", plain(sheet.document))
+    short = _shorten(plain(sheet.document))
+    name = re.sub("^/|/$", lambda edge: f" {edge[0]}" if edge.start() == 0 else f"{edge[0]} ", short)
     _text(element, "category", f"$course$/top/Carabin/{name.replace('/', '//')}")
     _text(element, "info", f"{TO_BE_READ}. {provenance.model}, {provenance.software}", format="plain_text")
     return element
+
+
+def _shorten(name: str) -> str:
+    """Return a name that a category can have, another for every long name."""
+    if len(name) <= _LONGEST_CATEGORY:
+        return name
+    ending = f"… {hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return name[: _LONGEST_CATEGORY - len(ending)] + ending
 
 
 def _description(sheet: Sheet, number: int, what: str, text: str) -> ElementTree.Element:
@@ -97,9 +109,13 @@ def fractions(shown: Shown) -> Sequence[str]:
 def spellings(answer: str) -> list[str]:
     """Return what is taken for a short answer: as the report has it, without accents, with a point for its comma.
 
-    Moodle minds no capitals by itself, but minds all else.
+    And with either apostrophe: keyboards give the straight one, telephones and word processors the other. Moodle minds no
+    capitals by itself, but minds all else.
     """
-    return list(dict.fromkeys(_spellings(plain(" ".join(answer.split())))))
+    found = list(_spellings(plain(" ".join(answer.split()))))
+    for one, other in ("'’", "’'"):
+        found += [spelled.replace(one, other) for spelled in found]
+    return list(dict.fromkeys(found))
 
 
 def _spellings(answer: str) -> Iterator[str]:

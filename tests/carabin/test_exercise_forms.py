@@ -176,6 +176,7 @@ def test_a_page_hides_its_answers_needs_no_script_and_fetches_nothing():
     assert not any(name in ("style", "src", "href") or name.startswith("on") for _, some in page.tags for name in some)
     assert page.hidden.count("Justification") == 7 and "Justification" not in page.seen
     assert "DALMAYRAC" not in page.seen + page.hidden
+    assert "3775" in page.hidden and "3775" not in page.seen, "the next step of a file answers the question before it"
     inputs = [some for tag, some in page.tags if tag == "input"]
     kinds = [some["type"] for some in inputs]
     assert (kinds.count("radio"), kinds.count("checkbox"), kinds.count("text")) == (20, 5, 2)

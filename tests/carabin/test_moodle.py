@@ -86,7 +86,7 @@ def test_no_white_space_stands_alone_between_escaped_characters():
 
 @pytest.mark.parametrize(("answer", "typed"), [
     ("hypothyroïdie", "hypothyroidie"), ("2,5 mg", "2.5mg"), ("12,8\u00a0g/dL", "12.8 g/dL"), ("40 %", "40%"),
-    ("œdème", "oedeme"),
+    ("œdème", "oedeme"), ("torsion de l’ovaire", "torsion de l'ovaire"), ("torsion d'annexe", "torsion d’annexe"),
 ])  # fmt: skip
 def test_what_a_carer_types_for_a_short_answer_is_taken(answer, typed):
     found = spellings(answer)
@@ -117,3 +117,10 @@ def test_a_category_is_one_name_whatever_the_id(identifier):
     # As Moodle splits it.
     names = [name.strip().replace("//", "/") for name in re.split("(?<!/)/(?!/)", path)]
     assert names == ["$course$", "top", "Carabin", identifier]
+
+
+def test_a_category_has_room_for_its_name_and_long_ids_stay_apart():
+    """A longer one stops the import, after the questions before it are in."""
+    paths = [text_of(read(make_sheet("a/" * 200 + end))[0], "category") for end in ("1", "2")]
+    names = [path.removeprefix("$course$/top/Carabin/").replace("//", "/") for path in paths]
+    assert [len(name) for name in names] == [255, 255] and len(set(names)) == 2
