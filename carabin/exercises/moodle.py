@@ -109,8 +109,8 @@ def fractions(shown: Shown) -> Sequence[str]:
 def spellings(answer: str) -> list[str]:
     """Return what is taken for a short answer: as the report has it, without accents, with a point for its comma.
 
-    And with either apostrophe: keyboards give the straight one, telephones and word processors the other. Moodle minds no
-    capitals by itself, but minds all else.
+    And with either apostrophe: keyboards give the straight one, telephones and word processors the other. Moodle minds
+    no capitals by itself, but minds all else.
     """
     found = list(_spellings(plain(" ".join(answer.split()))))
     for one, other in ("'’", "’'"):
