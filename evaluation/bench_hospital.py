@@ -8,7 +8,7 @@
 3. In each round every contender annotates the same share of the reports; a ratio is the median of the rounds' ratios,
    so that what else the machine does meanwhile hits both sides.
 4. Measure one short note at a time on one core, beside bare calls on the same tokens.
-5. Measure the peak memory of `carabin annotate` on few and on many documents.
+5. Measure the peak memory of `carabin annotate` on few and on many documents, and how long `import carabin` takes.
 6. Print each ratio with its target, write the JSON; `--strict` fails where a target is missed.
 """
 
@@ -33,6 +33,7 @@ from rich.table import Table
 
 from carabin.bench_worker import short_note
 from carabin.engines.machine import cpu_name, has_amx, usable_cores
+from evaluation.bench_import import describe, import_seconds
 from zoo.errors import one_line_errors
 from zoo.registry import REPOSITORY
 from zoo.runs import RunError, provenance, write_json
@@ -45,6 +46,7 @@ MEGABYTES = 350
 FLAT = 1.05
 """Peak memory on many documents over that on few: beyond this it grows with their number."""
 FEW_DOCUMENTS = 1_000
+IMPORT_SECONDS = 0.3
 
 _MEMORY = """
 import sys
@@ -236,6 +238,15 @@ def measure_memory(model: Path, texts: Sequence[str], counts: Sequence[int], thr
     ]
 
 
+def measure_import() -> Result:
+    """Return the median of how long `import carabin` takes."""
+    python = python_of("hospital")
+    taken = import_seconds(python)
+    value, target = statistics.median(taken), f"<= {IMPORT_SECONDS}"
+    passed = value <= IMPORT_SECONDS
+    return Result("import carabin, seconds", value, min(taken), max(taken), target, passed, describe(python))
+
+
 def show(results: Sequence[Result], title: str) -> Table:
     """Return the results as a table."""
     table = Table(title=title, title_justify="left")
@@ -273,7 +284,7 @@ def main(
         model, texts = model.resolve(), mixed_reports(documents, seed)
         taken = race(model, ("int8", "bare", "torch", "optimum", "optimum-int8", "openvino"), texts, rounds, threads)
         results = [*compare(taken, has_amx()), measure_note(model, texts, rounds)]
-        results += measure_memory(model, texts, [few, many], threads)
+        results += [*measure_memory(model, texts, [few, many], threads), measure_import()]
     machine: dict[str, Any] = {"cpu": cpu_name(), "cores": usable_cores(), "amx": has_amx(), "load": os.getloadavg()}
     title = f"{documents:,} synthetic reports, {threads} threads, {rounds} rounds, {machine['cpu']}"
     console.print(show(results, title))

@@ -1,8 +1,12 @@
+import sys
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from evaluation import bench_hospital
 from evaluation.bench_hospital import FLAT, compare, contender, measure_memory, mixed_reports, python_of, ratio
+from evaluation.bench_import import import_seconds
 from zoo.runs import RunError
 
 
@@ -59,6 +63,22 @@ def test_memory_that_grows_with_the_documents_fails(monkeypatch, tmp_path):
     monkeypatch.setattr(bench_hospital.subprocess, "run", lambda *a, **k: Done())
     peak, growth = measure_memory(tmp_path, ["texte"], [10, 100], 2)
     assert (peak.passed, growth.passed) == (True, False)
+
+
+def test_an_import_is_timed_in_a_process_of_its_own_and_a_failing_one_is_named():
+    python = Path(sys.executable)
+    assert len(import_seconds(python, "import time", times=2)) == 2
+    assert min(import_seconds(python, "time.sleep(0.05)", times=1)) >= 0.05
+    with pytest.raises(RunError, match="'import no_such_module' fails .*ModuleNotFoundError"):
+        import_seconds(python, "import no_such_module")
+
+
+@pytest.mark.parametrize(("seconds", "passed"), [(0.29, True), (0.31, False)])
+def test_a_slow_import_fails(monkeypatch, seconds, passed):
+    monkeypatch.setattr(bench_hospital, "python_of", lambda environment: Path("python"))
+    monkeypatch.setattr(bench_hospital, "import_seconds", lambda python: [0.01, seconds, 9.0])
+    monkeypatch.setattr(bench_hospital, "describe", lambda python: "")
+    assert bench_hospital.measure_import().passed is passed
 
 
 def test_a_missing_environment_or_student_says_how_to_make_it(monkeypatch, tmp_path):
