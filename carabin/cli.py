@@ -22,7 +22,7 @@ from carabin.commands.pseudonymise import pseudonymise
 from carabin.commands.pull import pull
 from carabin.commands.serve import serve
 from carabin.commands.summarise import summarise
-from carabin.commands.terminal import INTERRUPTED, NOT_READ
+from carabin.commands.terminal import INTERRUPTED, NOT_READ, is_unread
 from carabin.commands.verify import verify
 from carabin.errors import CarabinError
 
@@ -74,14 +74,14 @@ def main() -> None:
             sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         _fail(_INTERRUPTED, INTERRUPTED)
-    except BrokenPipeError:
-        _leave_unread()
     except SystemExit as leave:
         # Typer and rich each leave with 1 where nobody reads any more.
-        if isinstance(leave.__context__, BrokenPipeError):
+        if is_unread(leave.__context__):
             _leave_unread()
         raise
     except Exception as error:
+        if is_unread(error):
+            _leave_unread()
         # Typer takes its errors of use from click, or since 0.29 from a copy of it: only their shape is stable.
         usage = getattr(error, "format_message", None)
         code = getattr(error, "exit_code", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +24,14 @@ INTERRUPTED = 130
 NOT_READ = 141
 """What a shell says of a program that wrote to a closed pipe: 128 + SIGPIPE."""
 SHOWN_ERRORS = 20
+
+
+def is_unread(error: BaseException | None) -> bool:
+    """Tell whether an error says that nobody reads our output any more: of a closed pipe Windows says EINVAL."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    nameless = isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
+    return nameless and sys.platform == "win32"
 
 
 class StoppedError(CarabinError):

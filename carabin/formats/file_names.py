@@ -14,9 +14,10 @@ ID_SUFFIX = ".id"
 
 # What Windows refuses in a name, and `%` that spells it; a name that is nothing but dots is a way up.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*%]|^\.+$|^[. ]|[. ]$')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.IGNORECASE)
+_DEVICE = r"(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])"
+_DEVICES = re.compile(_DEVICE + r"(?= *(?:\.|$))", re.IGNORECASE)
 _SPELLED = re.compile(r"%([0-9A-F]{2})")
-_SPELLED_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)%(?=\.|$)", re.IGNORECASE)
+_SPELLED_DEVICE = re.compile(_DEVICE + r"%(?= *(?:\.|$))", re.IGNORECASE)
 _LONGEST = 150
 """Bytes of a name: file systems stop at 255, and a suffix and `~2` come after it."""
 _LONGEST_PATH = 400

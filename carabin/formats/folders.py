@@ -7,6 +7,7 @@ a name does not tell the id, a file `name.id` beside the others holds it.
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -81,10 +82,17 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, main_suffix: str) -> None:
         name = head.partition("/")[2]
         files = {entry.rpartition("/")[2]: archive.read(entry) for entry in entries}
         place = _free_place(folder / name, main_suffix)
-        if place != folder / name:
+        if place != folder / name or not _is_spelled(place.parent, folder):
             files.setdefault(ID_SUFFIX, told_id(name).encode())
         for suffix, data in files.items():
             (place.parent / (place.name + suffix)).write_bytes(data)
+
+
+def _is_spelled(place: Path, folder: Path) -> bool:
+    """Tell whether a folder in a folder is called so: where capitals do not count, `a/1` is written into `A`."""
+    if place == folder:
+        return True
+    return os.path.realpath(place) == os.path.join(os.path.realpath(folder), place.relative_to(folder))  # noqa: PTH118
 
 
 def _free_place(wanted: Path, suffix: str) -> Path:

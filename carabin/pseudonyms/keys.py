@@ -63,9 +63,17 @@ class Secret:
 
 
 def write_key(path: Path) -> None:
-    """Write a fresh key where there is no file yet, readable by its owner alone. Raises KeyFileError."""
+    """Write a fresh key where there is no file yet, readable by its owner alone.
+
+    On Windows it is readable by whoever may read its folder.
+
+    Raises:
+        KeyFileError: there is a file, or none can be written there.
+    """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # Without O_BINARY Windows would write another line end than is asked for.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags, 0o600)
     except FileExistsError:
         raise KeyFileError(f"{path}: exists already; a key is never written over") from None
     except OSError as error:

@@ -202,6 +202,23 @@ def test_a_reader_that_has_enough_of_a_long_run_ends_it(student):
     assert (process.returncode, stderr) == (141, b"")
 
 
+@pytest.mark.parametrize(("error", "code"), [
+    ("OSError(22, 'Invalid argument')", 141), ("OSError(22, 'Invalid argument', 'CHU?.jsonl')", 1),
+    ("OSError(28, 'No space left on device')", 1),
+])  # fmt: skip
+def test_on_windows_too_a_reader_that_has_enough_is_no_failure(error, code):
+    program = f"""
+import sys
+from carabin import cli
+def app(**options):
+    raise {error}
+sys.platform, cli.app = "win32", app
+cli.main()
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
+    assert (result.returncode, bool(result.stderr)) == (code, code == 1)
+
+
 @pytest.mark.parametrize("command", ["", "annotate", "evaluate", "pseudonymise", "bench", "serve", "pull", "verify"])
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1"])
 def test_help_prints_in_any_locale(command, encoding):

@@ -1,5 +1,6 @@
 """Ids as names of files: one that comes back changed joins with no table of the hospital any more."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -27,6 +28,7 @@ PIECES = [
     "~2",
     "con",
     "NUL",
+    "lpt²",
     " ",
     "\\",
     "\n",
@@ -64,6 +66,10 @@ def read_ids(folder, **options):
         ("C:\\notes\\1", "C%3A%5Cnotes%5C1"),
         ("con", "con%"),
         ("NUL.1", "NUL%.1"),
+        ("con .1", "con% .1"),
+        ("COM¹", "COM¹%"),
+        ("conout$", "conout$%"),
+        ("con 1", "con 1"),
         ("console", "console"),
         ("fin ", "fin%20"),
         (".caché", "%2Ecaché"),
@@ -101,6 +107,22 @@ def test_a_single_file_of_a_folder_tells_its_id_too(tmp_path):
     assert found["CHU%3A1.ann"] == {"note 0": "CHU:1"}
     assert found["a~2.ann"] == {"note 3": "a"}
     assert {"note 1": "é" * 200} in found.values()
+
+
+def test_where_capitals_do_not_count_a_folder_of_another_spelling_does_not_change_the_id(tmp_path, monkeypatch):
+    """As on NTFS: the second document is written into the folder of the first, and would be read back as `A/2`."""
+    there = {}
+
+    def realpath(path, real=os.path.realpath):
+        return "/".join(there.setdefault(step.casefold(), step) for step in real(path).split("/"))
+
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    out = write_folder(["A/1", "a/2"], tmp_path / "out")
+    (out / "a" / "2.ann").rename(out / "A" / "2.ann")
+    (out / "a" / "2.txt").rename(out / "A" / "2.txt")
+    (out / "a" / "2.id").rename(out / "A" / "2.id")
+    assert not (out / "A" / "1.id").exists()
+    assert read_ids(out) == {"note 0": "A/1", "note 1": "a/2"}
 
 
 def test_a_cas_without_a_place_for_the_id_is_called_by_its_name(tmp_path):

@@ -1,6 +1,7 @@
 """A mapping in clear on the disk undoes the whole; one that opens half is believed whole."""
 
 import json
+import os
 
 import pytest
 
@@ -113,6 +114,14 @@ def test_a_key_file_is_private_and_never_written_over(tmp_path):
     with pytest.raises(KeyFileError, match="never written over"):
         write_key(path)
     assert path.read_bytes() == before
+
+
+def test_a_key_file_is_written_byte_for_byte_on_windows(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(os, "O_BINARY", 0x8000, raising=False)
+    monkeypatch.setattr(os, "open", lambda path, flags, mode, real=os.open: opened.append(flags) or real(path, flags))
+    write_key(tmp_path / "secret.key")
+    assert opened[0] & 0x8000
 
 
 def test_what_is_no_key_is_refused(tmp_path):
