@@ -176,15 +176,22 @@ def _claims(text: str, drugs: frozenset[str], polarity: Polarity) -> list[Claim]
 
 
 def _ages(text: str, dates: list[WrittenDate]) -> set[int]:
-    """Return the ages, in months of whole years, at each date of a text that says when its patient was born."""
+    """Return the ages, in months, at each date of a text that says when its patient was born.
+
+    Whole years from the first birthday on, and whole months below two years, as infants' ages are written.
+    """
     whole = [date for date in dates if date.year and date.month and date.day]
     born = [date for date in whole if BIRTH_CUE.search(text, max(date.start - 40, 0), date.start)]
-    return {
-        12 * ((date.year or 0) - (birth.year or 0) - ((date.month, date.day) < (birth.month, birth.day)))
-        for birth in born
-        for date in whole
-        if (date.year or 0) > (birth.year or 0)
-    }
+    ages = {_months(birth, date) for birth in born for date in whole}
+    return {age for age in ages if 0 < age < 24} | {age - age % 12 for age in ages if age >= 12}
+
+
+def _months(birth: WrittenDate, date: WrittenDate) -> int:
+    """Return how many whole months lie between two dates that say year, month and day."""
+    years, months = (date.year or 0) - (birth.year or 0), (date.month or 0) - (birth.month or 0)
+    lived = 12 * years + months - ((date.day or 0) < (birth.day or 0))
+    # Nobody is born after a visit: a year of two digits was read a century late (`12/03/31`).
+    return lived + 1200 if lived < 0 and birth.end - birth.start <= len("12/03/31") else lived
 
 
 def _find_drugs(text: str, drugs: frozenset[str]) -> Iterator[tuple[int, int, tuple[str, ...]]]:

@@ -195,6 +195,8 @@ def _denied_before(words: list[_Word]) -> Iterator[Denied]:
         first = number
         while first > 0 and not words[first].breaks and not _is_punctuation(words[first - 1]):
             first -= 1
+        if words[first].folded in _LIGHT and words[first + 1].folded in _AFTER_LIGHT:
+            first = _skip_light(words, first + 1)
         phrase = [part for part in words[first:number] if part.folded not in _SKIPPED and not _ends(part)]
         if phrase:
             stems = tuple(_stem(part.folded) for part in phrase[:MOST_WORDS])

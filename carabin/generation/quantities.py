@@ -24,7 +24,7 @@ _PER = frozenset(("time", "month", "area", "mass", ""))
 _B = r"[^\S\n]"
 _NUMBER = r"(?:[0-9]{1,3}(?:[\u00a0\u202f ][0-9]{3})+(?![0-9])|[0-9]+)(?:[.,][0-9]+)?"
 _WORD = "(?:" + "|".join(sorted(WORDS, key=len, reverse=True)) + ")"
-_WORDS = rf"\b{_WORD}(?:[ -]{_WORD}){{0,6}}\b"
+_WORDS = rf"\b(?!et\b){_WORD}(?:[ -]{_WORD}){{0,6}}\b"
 _UNIT = "(?:" + "|".join(re.escape(name) for name in sorted(UNITS, key=len, reverse=True)) + ")"
 _END = r"(?![^\W_])"
 _OVER = rf"(?:(?:{_B}?/{_B}?|{_B}par{_B})(?:{_NUMBER}{_B}?)?{_UNIT}{_END})"
@@ -51,6 +51,10 @@ _MEASURE = re.compile(
     re.IGNORECASE,
 )
 _PART = re.compile(rf"(?:/|par){_B}?(?P<n>{_NUMBER})?{_B}?(?P<unit>{_UNIT})", re.IGNORECASE)
+_NAME = re.compile(r"[^\W\d_]-\Z")
+"""Before a number that is part of a name: `IL-17`, `COVID-19`."""
+_GOUT = re.compile(r"\s+(?:aig|chron|tophac|(?:poly|mono)?articul)", re.IGNORECASE)
+"""Behind `une goutte` that is a disease."""
 _LIST_MARK = re.compile(r"[.)](?:\s|\Z)")
 _JOINS = re.compile(rf"(?:{_B}|,)*(?:[x×*]{_B}*)?\Z", re.IGNORECASE)
 
@@ -132,6 +136,7 @@ def _find_amounts(text: str) -> Iterator[Measure]:
         if match["w"]:
             # In words only before a unit that is a word too: "un" is an article, "un DL" no decilitre.
             spelled = unit is not None and (len(unit) > 2 or unit.casefold() == "an")
+            spelled = spelled and not (unit.casefold() == "goutte" and _GOUT.match(text, match.end()))
             values = [] if not spelled else [_read(None, match["w"])]
         else:
             values = [_read(match["a"], None), *([_read(match["b"], None)] if match["b"] else [])]
@@ -146,9 +151,11 @@ def _find_amounts(text: str) -> Iterator[Measure]:
 
 
 def _stands_alone(text: str, match: re.Match[str]) -> bool:
-    """Tell whether a bare number is one: not the head of `3ème`, not the mark of a list's item."""
+    """Tell whether a bare number is one: not the head of `3ème`, nor a part of a name or the mark of a list's item."""
     after = text[match.end() : match.end() + 1]
     if after and (after.isalnum() or after == "_"):
+        return False
+    if _NAME.search(text, max(match.start() - 2, 0), match.start()):
         return False
     line = text.rfind("\n", 0, match.start()) + 1
     return bool(text[line : match.start()].strip()) or not _LIST_MARK.match(text, match.end())
