@@ -15,6 +15,7 @@ from zoo.synthesis.knowledge import (
     HERE,
     SPLITS,
     KnowledgeError,
+    load_antecedents,
     load_knowledge,
     load_phrases,
     load_scenarios,
@@ -51,6 +52,7 @@ def test_base_is_rich_enough() -> None:
         ('specialty = "gériatrie"', 'specialties = "gériatrie"', "give spared, specialist"),
         ("confusion-fecalome", "chute-rhabdomyolyse", "named twice"),
         ("[[scenario]]", "[[scenario", "correct the file"),
+        ("{#6-14} heures", "{@demain}", "neither a slot"),
     ],
 )
 def test_faulty_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -67,6 +69,14 @@ def test_phrases_need_seen_templates(tmp_path: Path) -> None:
     path.write_text("[x]\nheld = ['a']\n", encoding="utf-8")
     with pytest.raises(KnowledgeError, match="needs a list `seen`"):
         load_phrases(path)
+
+
+def test_a_faulty_past_history_is_named(tmp_path: Path) -> None:
+    """The template alone does not say in which file to look."""
+    path = tmp_path / "antecedents.toml"
+    path.write_text("[[antecedent]]\nkey = 'hta'\nname = '[HTA](MALADIE)'\n", encoding="utf-8")
+    with pytest.raises(KnowledgeError, match="antecedents.toml: hta: .*unknown label"):
+        load_antecedents(path)
 
 
 def test_a_third_of_the_phrases_is_kept_for_test() -> None:
@@ -172,5 +182,6 @@ def test_every_slot_of_the_phrases_is_filled_somewhere() -> None:
         for node in nodes:
             names |= slot_names(node)
     late = "motif antec an s1 s2 n1 n2 sign exam finding analyte value unit raison drug dose form poso pendant duree"
+    late += " one one_dose two two_dose"
     vitals = "ta fc temp sat fr air poids"
     assert names <= set(draw_case(1).writer.slots) | set(late.split()) | set(vitals.split())

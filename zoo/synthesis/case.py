@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from zoo.synthesis.french import decimal
@@ -66,10 +67,19 @@ class Case:
         self.writer = Writer(
             rng, {}, self.patient.female, lambda day: write_date(admission + timedelta(days=min(day, last)), style)
         )
+        self.discharge = tuple(replace(line, drug=self.draw_form(line.drug)) for line in scenario.discharge)
+        self.negatives = tuple(self.draw_form(item) for item in scenario.negatives)
+        self.summary = rng.choice(scenario.summary)
+        self.denied: Concept | None = None
+        """What the body has last said to be absent."""
         self.antecedents = self.draw_antecedents()
         self.entry = self.draw_entry()
         self.fill_identity(held)
         self.fill_stay()
+
+    def draw_form(self, concept: Concept) -> Concept:
+        """Draw the name that a thing keeps in this document: a conclusion repeats its body's."""
+        return Concept((self.rng.choice(concept.forms),))
 
     def draw_antecedents(self) -> tuple[Antecedent, ...]:
         """Draw past diseases that fit the age and sex: mostly those that go with the scenario."""
@@ -155,6 +165,7 @@ class Case:
         slots["unhom"] = parse(f"<un {words[0]}|une {words[1]}>")
         slots["s1"], slots["s2"] = self.rng.sample(scenario.symptoms, 2)
         slots["dx"] = scenario.diagnosis
+        slots.update((f"rx{number}", line.drug) for number, line in enumerate(self.discharge, 1))
         slots["dxl"] = Concept(scenario.diagnosis.forms[:1])
         slots["specialist"] = scenario.specialist
         slots["service"] = Text(self.rng.choice(scenario.wards))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 VOWELS = frozenset("aeiouàâäéèêëîïôöùûüœæAEIOUÀÂÄÉÈÊËÎÏÔÖÙÛÜŒÆ")
-ASPIRATED = ("hernie", "hanche", "haut", "handicap", "halo", "hile", "hoquet", "heurt", "huit", "hochet", "halèt")
+ASPIRATED = tuple("hernie hanche haut handicap halo hile hoquet heurt huit hochet halèt holter".split())
 """Words whose h forbids elision; every other initial h (hématome, HTA) elides."""
 
 GENDERS = ("m", "f", "mp", "fp")

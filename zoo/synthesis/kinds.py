@@ -148,10 +148,15 @@ def write_consultation(case: Case) -> tuple[int, int] | None:
         layout.section("traitement_cours", sections.write_lasting_treatment)
     conclusion = None
     if case.rng.random() < 0.6:
+        planned_first = case.rng.random() < 0.5
+        if planned_first:
+            layout.section("suite", partial(Case.say, key="consult_plan"))
         layout.head("conclusion")
-        start = writer.position
-        case.chain((partial(case.say, "consult_conclusion"), partial(case.say, "consult_next")))
-        conclusion = (start, writer.position)
+        conclusion = sections.write_closing(
+            case, (partial(case.say, "consult_conclusion"), partial(case.say, "consult_next"))
+        )
+        if not planned_first:
+            layout.section("suite", partial(Case.say, key="consult_plan"))
     else:
         writer.add("\n\n")
         case.say("consult_next")
@@ -166,18 +171,17 @@ def write_liaison(case: Case) -> tuple[int, int]:
     case.say("stay_line")
     case.writer.add("\n\n")
     case.say("greeting")
+    case.writer.add("\n")
+    case.say("liaison_open")
     layout = Layout(case)
     layout.section("motif", sections.write_motif)
+    told_first = case.rng.random() < 0.5
+    if told_first:
+        layout.section("evolution", sections.tell_course)
     layout.head("synthese")
-    start = case.writer.position
-    case.chain(
-        (
-            partial(case.say, "conclusion"),
-            partial(case.writer.sentence, case.rng.choice(case.scenario.summary)),
-            *(partial(case.writer.sentence, case.rng.choice(group)) for group in case.scenario.care[:2]),
-        )
-    )
-    conclusion = (start, case.writer.position)
+    conclusion = sections.write_synthesis(case)
+    if not told_first:
+        layout.section("evolution", sections.tell_course)
     if case.rng.random() < 0.6:
         layout.section("examens", partial(sections.write_exams, count=2))
     if case.rng.random() < 0.5:
@@ -196,7 +200,7 @@ def write_ordonnance(case: Case) -> None:
     writer.add("\n")
     case.say("ordonnance_date")
     writer.add("\n\n")
-    sections.write_prescriptions(case, case.scenario.discharge, "rx_ordonnance")
+    sections.write_prescriptions(case, case.discharge, "rx_ordonnance")
     if case.entry and case.rng.random() < 0.6:
         writer.add("\n")
         sections.write_prescriptions(case, case.entry[:3], "rx_ordonnance")

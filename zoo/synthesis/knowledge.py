@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from carabin.errors import CarabinError
 from zoo.synthesis.markup import Concept, MarkupError, Node, NounPhrase, parse, parse_concept
 
 HERE = Path(__file__).parent
@@ -30,7 +31,7 @@ ADMISSIONS = ("urgences", "programmée", "transfert", "adressé")
 LAB = re.compile(r"(?P<name>.+?): (?P<low>\d+(?:,\d+)?)-(?P<high>\d+(?:,\d+)?)(?: (?P<unit>.+))?\Z")
 
 
-class KnowledgeError(ValueError):
+class KnowledgeError(CarabinError):
     """A data file of the knowledge base is wrong; the message names file, entry, cause and way out."""
 
 
@@ -86,6 +87,14 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """A sentence of the conclusion, and the one of the body that it rests on, where no other section says as much."""
+
+    sentence: Node
+    ground: Node | None
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One clinical scenario, its templates parsed."""
 
@@ -95,9 +104,9 @@ class Scenario:
     """The only split that may use it; "train" ones serve transfer too."""
     specialty: str
     wards: tuple[str, ...]
+    """Names of the wards that receive it."""
     spared: tuple[str, ...]
     """Systems whose examination is normal in this specialty, among SYSTEMS."""
-    """Names of the wards that receive it."""
     specialist: Concept
     age: tuple[float, float]
     """Range of ages at admission, in years."""
@@ -119,7 +128,7 @@ class Scenario:
     exams: tuple[Examination, ...]
     care: tuple[tuple[Node, ...], ...]
     course: tuple[tuple[Node, ...], ...]
-    summary: tuple[Node, ...]
+    summary: tuple[Summary, ...]
     discharge: tuple[Prescription, ...]
     follow: tuple[Node, ...]
     later: tuple[Node, ...]
@@ -187,6 +196,14 @@ def parse_variants(entry: str | list[str]) -> tuple[Node, ...]:
     return tuple(parse(text) for text in ([entry] if isinstance(entry, str) else entry))
 
 
+def parse_summary(entry: str | list[str]) -> Summary:
+    """Parse a sentence of the conclusion, or [the sentence, the one of the body that it rests on]."""
+    sentence, *ground = [entry] if isinstance(entry, str) else entry
+    if len(ground) > 1:
+        raise MarkupError(f"summary {entry!r}: write 'conclusion' or ['conclusion', 'sentence of the body']")
+    return Summary(parse(sentence), parse(ground[0]) if ground else None)
+
+
 def plain_concept(source: str) -> Concept:
     """Parse a noun phrase that carries no span ("m:cardiologue")."""
     gender, _, body = source.partition(":")
@@ -201,7 +218,7 @@ def _stopped(line: str) -> Stopped:
 
 
 DISORDERS = ("motif", "symptoms", "signs", "negatives")
-SENTENCES = ("family", "summary", "follow", "later", "implants", "resistant", "adverse", "transfusion")
+SENTENCES = ("family", "follow", "later", "implants", "resistant", "adverse", "transfusion")
 GROUPS = ("history", "care", "course")
 SHARED = frozenset(("specialty", "wards", "specialist", "spared"))
 OPTIONAL = frozenset(
@@ -223,6 +240,8 @@ def _convert(name: str, value: Any) -> Any:  # noqa: ANN401  (what TOML gives, c
     if name == "exams":
         names = [parse_concept(item[0], "PROC", "procedure") for item in value]
         return tuple(Examination(exam, parse_variants(item[1:])) for exam, item in zip(names, value, strict=True))
+    if name == "summary":
+        return tuple(parse_summary(item) for item in value)
     if name == "discharge":
         return tuple(parse_prescription(item) for item in value)
     if name == "stops":
@@ -298,8 +317,11 @@ def load_antecedents(path: Path) -> dict[str, Antecedent]:
     for entry in read_toml(path).get("antecedent", []):
         if set(entry) - {"treatments", "min_age", "sex", "event"} != {"key", "name"}:
             raise KnowledgeError(f"{path.name}: {entry}: give key and name; treatments, min_age, sex, event may follow")
-        treatments = tuple(parse_prescription(line) for line in entry.get("treatments", []))
-        name = parse_concept(entry["name"], "DISO", "antecedent")
+        try:
+            treatments = tuple(parse_prescription(line) for line in entry.get("treatments", []))
+            name = parse_concept(entry["name"], "DISO", "antecedent")
+        except MarkupError as error:
+            raise KnowledgeError(f"{path.name}: {entry['key']}: {error}") from error
         found[entry["key"]] = Antecedent(
             entry["key"], name, treatments, entry.get("min_age", 18), entry.get("sex", ""), entry.get("event", False)
         )

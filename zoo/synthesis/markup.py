@@ -21,16 +21,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from carabin.errors import CarabinError
 from zoo.synthesis.french import AGREEMENTS, ARTICLES, GENDERS, agreement, article, decimal
 
 UMLS = frozenset("ANAT CHEM DEVI DISO GEOG LIVB OBJC PHEN PHYS PROC".split())
 PII = frozenset("ADRESSE DATE DATE_NAISSANCE HOPITAL IPP MAIL NDA NOM PRENOM SECU TEL VILLE ZIP".split())
 FACTS = frozenset("diagnosis treatment dose lab procedure follow-up allergy antecedent stopped germ implant".split())
 NUMBER = re.compile(r"#(\d+(?:,\d+)?)-(\d+(?:,\d+)?)\Z")
+DAY = re.compile(r"@-?[0-9]+\Z")
 SLOT = re.compile(r"(?:([a-z_]+):)?([a-z_0-9]+)\Z")
 
 
-class MarkupError(ValueError):
+class MarkupError(CarabinError):
     """A template that cannot be read; the message shows the template."""
 
 
@@ -352,7 +354,7 @@ class _Parser:
         return self.simple(body)
 
     def simple(self, body: str) -> Node:
-        if body.startswith("@"):
+        if DAY.match(body):
             return DayOf(int(body[1:]))
         number = NUMBER.match(body)
         if number:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from zoo.synthesis.case import Case
@@ -127,7 +128,8 @@ def say_symptoms(case: Case) -> None:
 
 def say_absent(case: Case) -> None:
     """One sentence of what is absent."""
-    first, second = case.rng.sample(case.scenario.negatives, 2)
+    first, second = case.rng.sample(case.negatives, 2)
+    case.denied = first
     case.say("absent", n1=first, n2=second)
 
 
@@ -190,12 +192,20 @@ def write_exams(case: Case, count: int = 3) -> None:
 
 def write_course(case: Case) -> None:
     """Treatment in hospital and what followed."""
+    tell_course(case)
+    for item in case.scenario.stops:
+        case.writer.add(" ")
+        say_stopped(case, item.prescription, item.reason)
+
+
+def tell_course(case: Case) -> None:
+    """What `write_course` does, without the treatments stopped, and with what the conclusion rests on."""
     steps = [partial(case.writer.sentence, case.rng.choice(group)) for group in case.scenario.care]
     steps += [partial(case.writer.sentence, case.rng.choice(group)) for group in case.scenario.course]
+    if case.summary.ground is not None:
+        steps.append(partial(case.writer.sentence, case.summary.ground))
     if case.rng.random() < 0.7:
         steps.append(partial(case.say, "course_close"))
-    for item in case.scenario.stops:
-        steps.append(partial(say_stopped, case, item.prescription, item.reason))
     case.chain(steps)
 
 
@@ -209,21 +219,42 @@ def say_stopped(case: Case, line: Prescription, reason: Node) -> None:
 
 
 def write_conclusion(case: Case) -> tuple[int, int]:
-    """The conclusion; returns its offsets."""
+    """The conclusion of a hospital report; returns its offsets."""
+    steps = [partial(case.say, "conclusion"), partial(case.writer.sentence, case.summary.sentence)]
+    if case.denied is not None and case.rng.random() < 0.25:
+        steps.append(partial(case.say, "conclusion_absent", n1=case.denied))
+    if case.rng.random() < 0.25:
+        steps.append(partial(say_treatment, case))
+    return write_closing(case, [*steps, partial(case.say, "conclusion_close")])
+
+
+def write_synthesis(case: Case) -> tuple[int, int]:
+    """The synthesis of a lettre de liaison; returns its offsets."""
+    steps = [partial(case.say, "conclusion"), partial(case.writer.sentence, case.summary.sentence)]
+    return write_closing(case, [*steps, partial(say_treatment, case), partial(case.say, "conclusion_close")])
+
+
+def write_closing(case: Case, steps: Iterable[Callable[[], None]]) -> tuple[int, int]:
+    """Write the sentences of a conclusion; returns their offsets."""
     start = case.writer.position
-    case.chain(
-        (
-            partial(case.say, "conclusion"),
-            partial(case.writer.sentence, case.rng.choice(case.scenario.summary)),
-            partial(case.say, "conclusion_close"),
-        )
-    )
+    # The discharge section answers "which treatment, which dose?", not the words that repeat it.
+    case.writer.fact_names = {"treatment": "", "dose": ""}
+    case.chain(steps)
+    case.writer.fact_names = {}
     return start, case.writer.position
+
+
+def say_treatment(case: Case) -> None:
+    """One sentence of one or two drugs of the discharge, named as that section names them."""
+    lines = case.discharge[: case.rng.choice((1, 2))]
+    one, two = (lines[0], lines[-1])
+    key = "conclusion_treatments" if len(lines) > 1 else "conclusion_treatment"
+    case.say(key, one=one.drug, one_dose=one.dose, two=two.drug, two_dose=two.dose)
 
 
 def write_discharge_treatment(case: Case) -> None:
     """New treatment, then what goes on."""
-    write_prescriptions(case, case.scenario.discharge, "rx")
+    write_prescriptions(case, case.discharge, "rx")
     if case.entry:
         case.writer.add("\n")
         case.say("continued")
@@ -233,7 +264,7 @@ def write_discharge_treatment(case: Case) -> None:
 
 def write_lasting_treatment(case: Case) -> None:
     """What is still taken at the consultation: neither a three-day course nor what was stopped."""
-    lasting = tuple(line for line in case.scenario.discharge if line.duration is None) + case.entry
+    lasting = tuple(line for line in case.discharge if line.duration is None) + case.entry
     if lasting:
         write_prescriptions(case, lasting, "rx")
     else:
