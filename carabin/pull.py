@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -138,7 +139,9 @@ def _fetch(
             partial.rename(folder)
     except Timeout:
         raise PullError(f"{wanted}: another pull is fetching it into {partial}; wait for that one") from None
-    Path(lock.lock_file).unlink(missing_ok=True)
+    with suppress(OSError):
+        # Windows deletes no file that another pull has just opened to wait for.
+        Path(lock.lock_file).unlink()
     return replace(verification, folder=folder)
 
 

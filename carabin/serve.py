@@ -97,7 +97,9 @@ def serve(
 
     # uvicorn finishes what was begun, then raises the signal once more for whoever handled it before: that is us, so
     # that the process goes on to its end and exits with 0.
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    # Ctrl-Break is what Windows sends to a service that is to end.
+    stops = [signal.SIGTERM, signal.SIGINT, *([signal.SIGBREAK] if hasattr(signal, "SIGBREAK") else [])]
+    before = {number: signal.signal(number, stop) for number in stops}
     if on_start:
         on_start(f"http://{shown}:{listening.getsockname()[1]}")
     try:

@@ -278,6 +278,18 @@ def test_two_pulls_at_once_do_not_write_the_same_files(hub, folder, store):
     assert not pull(f"{ID}@v1.0").found
 
 
+def test_a_lock_that_windows_does_not_let_go_does_not_fail_the_pull(hub, folder, store, monkeypatch):
+    publish(hub, folder, "v1.0")
+
+    def unlink(path, missing_ok=False, real=Path.unlink):
+        if path.suffix == ".lock" and path.parent.parent == store:
+            raise PermissionError(13, "The process cannot access the file", str(path))
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert pull(f"{ID}@v1.0").verification.files == 7
+
+
 def test_a_damaged_copy_in_the_store_says_what_to_delete(hub, folder, store):
     commit = publish(hub, folder, "v1.0")
     arrived = pull(f"{ID}@v1.0").folder

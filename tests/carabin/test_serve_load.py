@@ -181,6 +181,13 @@ def test_a_stop_at_once_is_a_stop(student):
         assert process.wait(PATIENCE) == 0
 
 
+def test_ctrl_break_stops_it_as_windows_ends_a_service(student):
+    code = "import signal; signal.SIGBREAK = signal.SIGUSR1; from carabin import cli; cli.main()"
+    with command(student, code=code) as (process, _):
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(PATIENCE) == 0
+
+
 def test_answers_say_nothing_of_the_software_and_the_clock(student):
     with command(student) as (_, port):
         status, headers, _ = ask(port, {"text": "fièvre"})
