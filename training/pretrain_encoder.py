@@ -1,13 +1,14 @@
-"""Pretrain an encoder of the zoo's own on open text.
+"""Pretrain an encoder, or an encoder-decoder, of the zoo's own on open text.
 
-    make pretrain MODEL=open-medium [MINUTES=10]
+    make pretrain MODEL=open-medium [MINUTES=10]      (open-writer: what students that write start from)
     python -m training.pretrain_encoder --encoder open-medium [--minutes 10] [--dry-run]
 
 1. Put its corpora before the licence gate; nothing is read before.
 2. Read the open text: keep the sentences that say something new, leave out what shares eight words in a row with a
    text that somebody will be measured on; train the tokenizer; pack the token ids into rows.
 3. Start the token embeddings from word vectors, if the recipe says so.
-4. Masked-language modelling, if the recipe says so, until its tokens are read or MINUTES are over.
+4. Masked-language modelling of an encoder, if the recipe says so; span corruption of an encoder-decoder; until its
+   tokens are read or MINUTES are over.
 
 Done once per recipe, and goes on where a kill left it. The same on a CPU and on a GPU (bfloat16 where it pays);
 `accelerate launch -m training.pretrain_encoder …` runs it on several GPUs.
@@ -34,10 +35,10 @@ SHOWN = (
 
 def main(
     encoder: Annotated[str, typer.Option(help="A file of models/encoders/.")],
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="Of masking, in place of the recipe's tokens.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="In place of the recipe's tokens.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Print the recipe and its licence verdict, and stop.")] = False,
 ) -> None:
-    """Pretrain an encoder on open text."""
+    """Pretrain an encoder or an encoder-decoder on open text."""
     registry = Registry()
     with one_line_errors("stopped"):
         declared = registry.encoder(encoder)

@@ -1,4 +1,4 @@
-"""What a tagger starts from: a pretrained encoder of the zoo's, or random weights and a tokenizer of its own."""
+"""What a model starts from: a pretrained encoder of the zoo's, or random weights and a tokenizer of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.pretraining import encoder_folder, make_encoder
 from training.stages import Inputs, Tagger, make_tokenizer
 from zoo.plan import Plan
 from zoo.registry.recipes import Architecture, TokenizerRecipe
-from zoo.runs import hash_file
+from zoo.runs import RunError, hash_file
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,17 @@ class Start:
 
 
 def start_from(plan: Plan, encoder_id: str) -> Start:
-    """Return the start that a pretrained encoder is, made now if it was not."""
+    """Return the start that a pretrained encoder, or encoder-decoder, is; made now if it was not.
+
+    Raises:
+        RunError: it is of another family than the student.
+    """
     encoder = plan.registry.encoder(encoder_id)
+    if encoder.kind != plan.student.family:
+        raise RunError(
+            f"encoder '{encoder_id}' is of family '{encoder.kind}', student '{plan.student.id}' of "
+            f"'{plan.student.family}'; name an encoder of its family"
+        )
     folder = make_encoder(plan.registry, encoder, plan.runs)
     return Start(encoder.architecture, folder, folder)
 

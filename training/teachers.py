@@ -21,13 +21,14 @@ from training.texts import teacher_documents, transfer_documents
 from zoo.checkpoints import model_file, write_ensemble
 from zoo.labels import LABEL_SETS
 from zoo.plan import Plan
+from zoo.registry import Encoder, Teacher
 from zoo.registry.recipes import Distillation, NoiseRecipe
 from zoo.runs import RECORD, RunError, fingerprint, hash_file, read_json, run_step
 
 MEMBER_STRIDE = 1000
 """Between the seeds of an ensemble's members: runs of neighbouring seeds share none."""
-_NO_TAGGERS = ("endpoint", "decoder")
-"""Sections that no tagger has: what they say must not change its key."""
+_NO_TAGGERS = ("endpoint", "decoder", "corruption")
+"""Sections that no tagger, nor its encoder, has: what they say must not change its key."""
 GOLD_ONLY = Distillation(soft_weight=0.0, gold_weight=1.0, noise=NoiseRecipe(share=0.0))
 
 
@@ -35,15 +36,18 @@ def teacher_folder(plan: Plan) -> Path:
     """Return where this plan's teacher belongs: its key covers the teacher, its gold, its texts, the seed."""
     key = fingerprint(
         {
-            "teacher": {name: value for name, value in asdict(plan.teacher).items() if name not in _NO_TAGGERS}
-            | {"licence": None},
+            "teacher": _describe(plan.teacher) | {"licence": None},
             "corpora": teacher_corpora(plan) + (plan.corpora("transfer") if plan.teacher.kind == "trained" else []),
-            "encoder": asdict(plan.registry.encoder(plan.teacher.encoder)) if plan.teacher.encoder else None,
+            "encoder": _describe(plan.registry.encoder(plan.teacher.encoder)) if plan.teacher.encoder else None,
             "labels": plan.student.labels,
             "seed": plan.seed,
         }
     )
     return plan.runs / "teachers" / plan.teacher.id / key[:12]
+
+
+def _describe(entry: Teacher | Encoder) -> dict[str, Any]:
+    return {name: value for name, value in asdict(entry).items() if name not in _NO_TAGGERS}
 
 
 def teacher_corpora(plan: Plan) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from carabin.generation.tasks import MARKS
+from zoo.registry.encoders import SENTINELS as SENTINEL_COUNT
 from zoo.runs import RunError
 
 FRAME = ("<pad>", "</s>", "<unk>")
 """Ids 0, 1 and 2, where T5 has them. A text begins from the first and ends with the second."""
-SENTINELS = tuple(f"<extra_id_{number}>" for number in range(32))
+SENTINELS = tuple(f"<extra_id_{number}>" for number in range(SENTINEL_COUNT))
 """Stand for the spans that span corruption takes out (Raffel et al., 2020)."""
 
 

@@ -51,6 +51,11 @@ def read_documents(registry: Registry, use: CorpusUse, labels: str | None, seed:
     return (_keep_labels(document, labels, corpus) for document in islice(documents, use.documents))
 
 
+def is_annotated(corpus: Corpus, labels: str) -> bool:
+    """Tell whether a corpus's documents carry the entities of a label set: what is not marked is then none."""
+    return corpus.source == "synthetic" or corpus.labels == labels
+
+
 def revision_of(corpus: Corpus, split: str) -> str:
     """Return what pins the text of a split: a generator version, a commit, or `sha256:…` of the local file."""
     if corpus.source == "synthetic":

@@ -76,10 +76,45 @@ learning_rate = 1e-3
 """
 
 
+START = """
+id = "start-test"
+kind = "t5"
+summary = "What a writer starts from in tests."
+corpora = [{ corpus = "synthetic-reports", split = "transfer", documents = 12 }]
+held_out = [{ corpus = "synthetic-reports", split = "test", documents = 3 }]
+
+[architecture]
+layers = 2
+hidden = 32
+heads = 2
+intermediate = 64
+max_tokens = 1600
+
+[decoder]
+layers = 2
+
+[tokenizer]
+vocabulary = 600
+
+[corruption]
+row_tokens = 64
+
+[corruption.training]
+tokens = 16_000
+batch_tokens = 512
+learning_rate = 3e-3
+"""
+
+
 def make_writing_zoo(root: Path) -> Registry:
     """Write the zoo below root and return its registry."""
     shutil.copytree(REPOSITORY / "datasets_cards", root / "datasets_cards")
-    for path, text in {"t5-test/student.toml": STUDENT, "teachers/writer-test.toml": TEACHER}.items():
+    entries = {
+        "t5-test/student.toml": STUDENT,
+        "teachers/writer-test.toml": TEACHER,
+        "encoders/start-test.toml": START,
+    }
+    for path, text in entries.items():
         target = root / "models" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

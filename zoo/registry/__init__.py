@@ -1,7 +1,8 @@
 """The zoo's entries as data: students, teachers, encoders and corpora, found by id.
 
 Adding an entry is adding a file: `models/<student>/student.toml`, `models/teachers/<teacher>.toml`,
-`models/encoders/<encoder>.toml` or `datasets_cards/<corpus>.md`. The file's name is the id.
+`models/encoders/<encoder>.toml`, `models/terminologies/<terminology>.toml` or `datasets_cards/<corpus>.md`. The file's
+name is the id.
 """
 
 from __future__ import annotations
@@ -17,11 +18,22 @@ from zoo.registry.encoders import Encoder
 from zoo.registry.reading import DeclarationError, build, read_front_matter, read_toml
 from zoo.registry.students import Profile, Student
 from zoo.registry.teachers import Teacher
+from zoo.registry.terminologies import Terminology
 
-Entry = TypeVar("Entry", Student, Teacher, Encoder, Corpus)
+Entry = TypeVar("Entry", Student, Teacher, Encoder, Terminology, Corpus)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-__all__ = ["REPOSITORY", "Corpus", "DeclarationError", "Encoder", "Profile", "Registry", "Student", "Teacher"]
+__all__ = [
+    "REPOSITORY",
+    "Corpus",
+    "DeclarationError",
+    "Encoder",
+    "Profile",
+    "Registry",
+    "Student",
+    "Teacher",
+    "Terminology",
+]
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,10 @@ class Registry:
     def encoder_ids(self) -> list[str]:
         """Return the ids of all pretrained encoders, sorted."""
         return sorted(path.stem for path in (self.root / "models" / "encoders").glob("*.toml"))
+
+    def terminology_ids(self) -> list[str]:
+        """Return the ids of all terminologies, sorted."""
+        return sorted(path.stem for path in (self.root / "models" / "terminologies").glob("*.toml"))
 
     def corpus_ids(self) -> list[str]:
         """Return the ids of all corpora, sorted."""
@@ -63,6 +79,12 @@ class Registry:
         self._find(path, "encoder", encoder_id, self.encoder_ids())
         return self._checked(build(Encoder, read_toml(path), path), encoder_id, path)
 
+    def terminology(self, terminology_id: str) -> Terminology:
+        """Return a terminology. Raises DeclarationError: unknown id, or a file at fault."""
+        path = self.root / "models" / "terminologies" / f"{terminology_id}.toml"
+        self._find(path, "terminology", terminology_id, self.terminology_ids())
+        return self._checked(build(Terminology, read_toml(path), path), terminology_id, path)
+
     def corpus(self, corpus_id: str) -> Corpus:
         """Return a corpus, from the `carabin:` block of its card. Raises DeclarationError likewise."""
         path = self._find(self.root / "datasets_cards" / f"{corpus_id}.md", "corpus", corpus_id, self.corpus_ids())
@@ -78,12 +100,22 @@ class Registry:
             known = ", ".join(sorted(student.profiles)) or "none"
             raise DeclarationError(f"student '{student_id}' has no profile '{profile_id}'; it has: {known}")
         profile = student.profiles[profile_id]
-        if profile.encoder and (start := self.encoder(profile.encoder)).architecture != student.architecture:
+        if profile.encoder and (misfit := self._find_misfit(student, profile, self.encoder(profile.encoder))):
             raise DeclarationError(
-                f"student '{student_id}', profile '{profile_id}': encoder '{start.id}' has another [architecture] than "
-                "the student; make them agree, or name another encoder"
+                f"student '{student_id}', profile '{profile_id}': encoder '{profile.encoder}' {misfit}; make them "
+                "agree, or name another encoder"
             )
         return student, profile
+
+    def _find_misfit(self, student: Student, profile: Profile, start: Encoder) -> str | None:
+        """Return what is at odds between a start and who starts from it: of a student that writes, its teacher too."""
+        if misfit := start.find_misfit(student.family, student.architecture, student.decoder):
+            return f"{misfit} than the student"
+        teacher = self.teacher(profile.teacher) if student.decoder else None
+        if teacher is None or teacher.kind != "trained" or teacher.architecture is None:
+            return None
+        misfit = start.find_misfit("t5" if teacher.decoder else "bert", teacher.architecture, teacher.decoder)
+        return f"{misfit} than teacher '{teacher.id}'" if misfit else None
 
     def recipes(self) -> Iterator[tuple[Student, str, Profile]]:
         """Yield (student, profile name, profile) for every recipe of the zoo."""

@@ -20,6 +20,7 @@ from zoo.registry.recipes import (
     Writing,
     require,
 )
+from zoo.registry.terminologies import TransferChoice
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -43,7 +44,9 @@ class Profile:
     distillation: Distillation
     encoder: str | None = None
     """Id of a file in `models/encoders/` that student and twin alike start from, its tokenizer with it; None starts
-    from random weights and a tokenizer of the recipe's own."""
+    from random weights and a tokenizer of the recipe's own. Of a student that writes, a teacher trained on the spot
+    starts from it too, for they share a tokenizer; the student then starts from its teacher if `methods` has
+    'weights'."""
     teacher_gold: tuple[CorpusUse, ...] = ()
     """Annotated documents that only the teacher learns from, in place of `gold`: what the site does not have."""
     accept: tuple[LicenceLevel, ...] = ()
@@ -53,6 +56,11 @@ class Profile:
     tag. The gate notes both facts; without this switch the copy's tag decides."""
     writing: Writing | None = None
     """What is learned from each report; for students that write."""
+    terminologies: tuple[str, ...] = ()
+    """Ids of files in `models/terminologies/` that teach beside the teacher: where a name of theirs stands in transfer
+    text, it is believed as far as the terminology's `confidence` goes; elsewhere the teacher alone is."""
+    choice: TransferChoice | None = None
+    """Which transfer documents are read; None takes those that come first."""
     seed: int = 1
     """Of weights, order and noise, unless the command line gives another (`SEED=`)."""
     data_seed: int = 1
@@ -67,6 +75,10 @@ class Profile:
         soft = {"logits", "pseudo-labels"} & set(self.methods)
         why = "soft labels need method 'logits', or 'pseudo-labels' where an endpoint's answers are the labels"
         require(bool(soft) or self.distillation.soft_weight == 0, why)
+        labels = self.distillation.soft_weight > 0 and self.writing is None
+        require(labels or not self.terminologies, "terminologies teach taggers, and need soft_weight > 0")
+        strange = sorted(set(self.choice.corpora) - {use.corpus for use in self.transfer}) if self.choice else []
+        require(not strange, f"choice names corpora that transfer does not read: {', '.join(strange)}")
         taken = self.writing is None or "generated-text" in self.methods
         require(taken, "a student that writes learns what its teacher wrote: name the method 'generated-text'")
 
