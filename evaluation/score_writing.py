@@ -7,7 +7,7 @@
    quality gate withheld its INT8 file (`evaluation.run_roles`).
 2. Write the baselines' figures to `metrics/baselines.json` (`BASELINES`, and the gold itself), likewise once.
 3. Let the model write, clean and under noise: the conclusion of each report that has one; exercises on, and the
-   entities of, the first reports.
+   entities of, the first reports, if it has learned to.
 4. Score what it wrote and write `metrics/<role>.json`.
 
 metrics.json of a student that writes, schema 1. A figure is {"value", "low", "high", "n", "unit": "document", "level":
@@ -50,7 +50,7 @@ from evaluation.run_roles import is_done, score_role, tested
 from evaluation.sources import hash_writing_sources
 from evaluation.writing_report import Amount, score_baselines, score_writer
 from zoo.checkpoints import Which
-from zoo.corpora import read_documents, revision_of
+from zoo.corpora import is_annotated, read_documents, revision_of
 from zoo.errors import one_line_errors
 from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
@@ -67,7 +67,7 @@ def read_split(plan: dict[str, Any], use: CorpusUse, registry: Registry) -> tupl
     """Return what names a split's corpus, and its documents, with gold entities where the corpus has them."""
     corpus = registry.corpus(use.corpus)
     wanted = plan["student"]["labels"]
-    labels = wanted if corpus.source == "synthetic" or corpus.labels == wanted else None
+    labels = wanted if is_annotated(corpus, wanted) else None
     documents = list(read_documents(registry, use, labels, plan["profile"]["data_seed"]))
     record = {"corpus": use.corpus, "revision": revision_of(corpus, use.split), "annotated": labels is not None}
     return record, documents
@@ -136,9 +136,11 @@ def main(
     entities: Annotated[int, typer.Option(help="Reports of which entities are written down, the first ones.")] = 30,
 ) -> None:
     """Score a run's writing students on its test splits."""
-    console, amount = Console(stderr=True), Amount(exercises, entities)
+    console = Console(stderr=True)
     with one_line_errors("score"):
         plan, registry = read_json(run / "plan.json"), Registry()
+        learned = plan["profile"]["writing"]["tasks"]
+        amount = Amount(exercises if "exercises" in learned else 0, entities if "entities" in learned else 0)
         made_with = {"sources": hash_writing_sources(*MODULES), "amount": amount.to_dict()}
         typer.echo(f"score   baselines: {score_run_baselines(run, plan, registry, made_with)}")
         for name in role:

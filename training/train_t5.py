@@ -4,18 +4,19 @@
     python -m training.train_t5 --student t5-small --profile local [--seed 2] [--dry-run]
 
 1. Resolve the recipe and put it before the licence gate; nothing is fetched or trained before.
-2. Train the tokenizer that teacher and student share, then the teacher; or find them made.
+2. Train the tokenizer that teacher and student share, then the teacher; or find them made. Where the profile names a
+   pretrained encoder-decoder, its tokenizer is theirs, and teacher and twin start from its weights.
 3. Let the teacher write over the transfer texts; reject what its source does not support; keep the rest.
 4. Distil: a student of fewer layers, taken from the teacher's, learns gold and what the teacher wrote, token by token
    beside the teacher, reading a noised copy of what the teacher read clean.
-5. Train its undistilled twin: same shape, same budget, same noise, from untrained weights and gold alone.
+5. Train its undistilled twin: same shape, same budget, same noise, from gold alone and not from a teacher's weights.
 
 Every step is skipped if it is done for the same inputs, and goes on where a kill left it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +25,7 @@ import typer
 
 from zoo.errors import one_line_errors
 from zoo.plan import Plan, make_plan, show_plan, write_plan
-from zoo.registry.recipes import Distillation
+from zoo.registry.recipes import CorpusUse, Distillation
 from zoo.runs import RunError, fingerprint, hash_file, read_json, run_step, write_json
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def main(
 def train(plan: Plan) -> None:
     """Do steps 2 to 5 of the plan."""
     from training.costs import sum_energy
+    from training.starts import encoder_folders
     from training.writing_start import share_words
 
     folder = plan.folder
@@ -65,14 +67,14 @@ def train(plan: Plan) -> None:
     train_student(plan, shared, teacher, targets)
     train_twin(plan, shared)
     asked = None if teacher else read_json(targets / "run.json")["endpoint"]
-    write_json(folder / "energy.json", sum_energy(folder, teacher, targets, {}, asked))
+    write_json(folder / "energy.json", sum_energy(folder, teacher, targets, encoder_folders(plan), asked))
 
 
 def make_teacher(plan: Plan, shared: Shared) -> Path | None:
     """Step 2: train the teacher unless it is there; None for one that answers over HTTP."""
     from training.teachers import GOLD_ONLY, teacher_corpora
-    from training.texts import teacher_documents
-    from training.writers import new_writer, t5_config
+    from training.texts import teacher_gold
+    from training.writers import begin_writer, t5_config
     from training.writing_stages import WriterRecipe, train_writer
 
     teacher = plan.teacher
@@ -86,8 +88,9 @@ def make_teacher(plan: Plan, shared: Shared) -> Path | None:
     key = fingerprint({**inputs, "seed": plan.seed, "training": teacher.training})
     folder = plan.runs / "teachers" / teacher.id / key[:12]
     train_writer(
-        gold_lessons(plan, teacher_documents(plan)), shared.tokenizer, lambda: new_writer(config, plan.seed),
-        shared.words, WriterRecipe(teacher.training, GOLD_ONLY, plan.seed), folder, inputs, f"teacher {teacher.id}",
+        gold_lessons(plan, teacher_gold(plan)), shared.tokenizer,
+        lambda: begin_writer(config, plan.seed, shared.start), shared.words,
+        WriterRecipe(teacher.training, GOLD_ONLY, plan.seed), folder, inputs, f"teacher {teacher.id}",
     )  # fmt: skip
     return folder
 
@@ -126,22 +129,17 @@ def write_targets(plan: Plan, teacher: Path | None) -> Path:
 
 def train_student(plan: Plan, shared: Shared, teacher: Path | None, targets: Path) -> None:
     """Step 4: distil the teacher into the student."""
-    from training.texts import gold_documents
-    from training.writers import new_writer, shrink_writer
+    from training.writers import begin_writer
     from training.written_targets import read_targets
 
     def texts() -> Iterator[Text]:
         for _ in range(plan.profile.distillation.gold_repeats):
-            yield from gold_lessons(plan, gold_documents(plan))
+            yield from gold_lessons(plan, plan.profile.gold)
         yield from read_targets(plan, targets)
 
     def build() -> Any:  # noqa: ANN401 - T5ForConditionalGeneration, imported late
-        from transformers import T5ForConditionalGeneration
-
-        config = student_config(plan, shared)
-        if teacher is None or "weights" not in plan.profile.methods:
-            return new_writer(config, plan.seed)
-        return shrink_writer(T5ForConditionalGeneration.from_pretrained(teacher), config, plan.seed)
+        start = teacher if teacher and "weights" in plan.profile.methods else shared.start
+        return begin_writer(student_config(plan, shared), plan.seed, start)
 
     distillation = plan.profile.distillation
     beside = teacher if distillation.soft_weight > 0 else None
@@ -151,20 +149,25 @@ def train_student(plan: Plan, shared: Shared, teacher: Path | None, targets: Pat
 
 def train_twin(plan: Plan, shared: Shared) -> None:
     """Step 5: train the same student without a teacher."""
-    from training.texts import gold_documents
-    from training.writers import new_writer
+    from training.writers import begin_writer
 
     alone = replace(plan.profile.distillation, soft_weight=0.0, gold_weight=1.0)
-    texts = gold_lessons(plan, gold_documents(plan))
-    _train(plan, shared, texts, lambda: new_writer(student_config(plan, shared), plan.seed), alone, "twin", {}, None)
+    texts = gold_lessons(plan, plan.profile.gold)
+
+    def build() -> Any:  # noqa: ANN401 - T5ForConditionalGeneration, imported late
+        return begin_writer(student_config(plan, shared), plan.seed, shared.start)
+
+    _train(plan, shared, texts, build, alone, "twin", {}, None)
 
 
-def gold_lessons(plan: Plan, documents: Iterator) -> Iterator[Text]:
-    """Return what annotated documents teach to write."""
+def gold_lessons(plan: Plan, uses: Iterable[CorpusUse]) -> Iterator[Text]:
+    """Yield what annotated corpora teach to write, each what it can tell."""
     from training.lessons import gold_texts
+    from training.texts import read_gold, taught_by
 
-    assert plan.profile.writing
-    return gold_texts(documents, "train", plan.profile.writing, plan.profile.data_seed)
+    for use in uses:
+        if writing := taught_by(plan, use):
+            yield from gold_texts(read_gold(plan, use), "train", writing, plan.profile.data_seed)
 
 
 def student_config(plan: Plan, shared: Shared) -> Any:  # noqa: ANN401 - T5Config, imported late

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -59,6 +60,13 @@ def new_writer(config: T5Config, seed: int) -> T5ForConditionalGeneration:
     return model
 
 
+def begin_writer(config: T5Config, seed: int, start: Path | None) -> T5ForConditionalGeneration:
+    """Return what a training begins from: the layers of a start, pretrained or taught; without one, an untrained one."""
+    if start is None:
+        return new_writer(config, seed)
+    return shrink_writer(T5ForConditionalGeneration.from_pretrained(start), config, seed)
+
+
 def shrink_writer(teacher: T5ForConditionalGeneration, config: T5Config, seed: int) -> T5ForConditionalGeneration:
     """Return a shallower copy of a teacher: the layers of each stack that lie furthest apart (Shleifer and Rush, 2020).
 
@@ -104,6 +112,7 @@ def _check_shapes(wanted: Mapping[str, Tensor], taken: Mapping[str, Tensor | Non
         if found is None or found.shape != weight.shape:
             has = "nothing" if found is None else str(tuple(found.shape))
             raise RunError(
-                f"method 'weights': the student's {name} is {tuple(weight.shape)}, its teacher has {has}; "
-                "give both the same hidden, heads, intermediate and vocabulary"
+                f"the student's {name} is {tuple(weight.shape)}, what it starts from (its teacher by method "
+                f"'weights', or the profile's encoder) has {has}; give both the same hidden, heads, intermediate and "
+                "vocabulary"
             )

@@ -8,21 +8,26 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
+from training.starts import start_from
 from training.teachers import teacher_corpora
 from training.texts import teacher_documents, transfer_documents
 from training.writing_stages import make_writing_tokenizer
 from zoo.labels import LABEL_SETS
 from zoo.plan import Plan
-from zoo.runs import fingerprint, hash_file, read_json
+from zoo.runs import fingerprint, hash_file
 from zoo.synthesis.exercises import exercise_words, hash_exercises, make_drafts
 
 
 @dataclass(frozen=True)
 class Shared:
-    """A tokenizer and words."""
+    """A tokenizer, words, and perhaps the weights that both start from."""
 
     tokenizer: Path
     """Its folder."""
+    start: Path | None
+    """Checkpoint of the encoder-decoder that the profile names; None starts from random weights."""
     vocabulary: int
     words: dict[str, Any]
     """Stems and terms of the train split: the exercises.json of whoever learns from it."""
@@ -35,7 +40,7 @@ class Shared:
 
 
 def share_words(plan: Plan) -> Shared:
-    """Return what teacher and student share, the tokenizer trained now if it was not."""
+    """Return what teacher and student share, the tokenizer trained, or the start pretrained, now if it was not."""
     writing = plan.profile.writing
     assert writing  # the registry has checked it
     words = exercise_words(
@@ -43,21 +48,27 @@ def share_words(plan: Plan) -> Shared:
          for drafts in make_drafts(document, "train", plan.profile.data_seed) for draft in drafts),
         split="train",
     )  # fmt: skip
-    corpora = teacher_corpora(plan) + plan.corpora("transfer")
-    inputs = {"corpora": corpora, "words": words}
-    key = fingerprint([inputs, asdict(plan.student.tokenizer), plan.student.architecture.max_tokens])[:12]
-    folder = plan.runs / "teachers" / plan.teacher.id / f"tokenizer-{key}"
-    make_writing_tokenizer(
-        _texts(plan, words), plan.student.tokenizer, plan.student.architecture.max_tokens, folder, inputs
-    )
+    start = start_from(plan, plan.profile.encoder).tokenizer if plan.profile.encoder else None
+    folder = start or _make_tokenizer(plan, words)
     identity = {
         "tokenizer": hash_file(folder / "tokenizer.json"),
         "writing": asdict(writing),
         "exercises": hash_exercises(),
         "labels": plan.student.labels,
     }
-    vocabulary = read_json(folder / "run.json")["vocabulary"]
-    return Shared(folder, vocabulary, words, LABEL_SETS[plan.student.labels], writing.passage_characters, identity)
+    if start is not None:
+        identity["start"] = hash_file(start / "model.safetensors")
+    vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
+    return Shared(folder, start, vocabulary, words, LABEL_SETS[plan.student.labels], writing.passage_characters, identity)
+
+
+def _make_tokenizer(plan: Plan, words: dict[str, Any]) -> Path:
+    recipe, longest = plan.student.tokenizer, plan.student.architecture.max_tokens
+    inputs = {"corpora": teacher_corpora(plan) + plan.corpora("transfer"), "words": words}
+    key = fingerprint([inputs, asdict(recipe), longest])[:12]
+    folder = plan.runs / "teachers" / plan.teacher.id / f"tokenizer-{key}"
+    make_writing_tokenizer(_texts(plan, words), recipe, longest, folder, inputs)
+    return folder
 
 
 def _texts(plan: Plan, words: dict[str, Any]) -> Iterator[str]:

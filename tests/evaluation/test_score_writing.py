@@ -34,7 +34,7 @@ def run(tmp_path):
     """A run whose checkpoints are there, with weights that nothing reads."""
     plan = {
         "student": {"labels": "umls"},
-        "profile": {"test": [USE], "data_seed": 1},
+        "profile": {"test": [USE], "data_seed": 1, "writing": {"tasks": ["conclusion", "exercises", "entities"]}},
         "corpora": [{**USE, "role": "test", "revision": "generator"}],
     }
     (tmp_path / "plan.json").write_text(json.dumps(plan))
