@@ -5,7 +5,8 @@
 
 1. Resolve the recipe and put it before the licence gate; nothing is fetched or trained before.
 2. Make the teacher, or find it made.
-3. Let the teacher read the gold and the transfer texts once; keep its word distributions.
+3. Let the teacher read the gold and the transfer texts once; keep its word distributions. Let the recipe's
+   terminologies, if it names any, label the transfer texts once too.
 4. Start student and twin from the recipe's pretrained encoder, or from a tokenizer trained on the same texts.
 5. Distil: the student learns from gold and from the teacher, reading a noised copy of what the teacher read clean.
 6. Train its undistilled twin: same shape, same start, same budget, same noise, gold alone.
@@ -52,6 +53,7 @@ def main(
 def train(plan: Plan) -> None:
     """Do steps 2 to 6 of the plan."""
     from training.costs import sum_energy
+    from training.silver import describe_silver, label_by_names
     from training.starts import encoder_folders
     from training.teachers import identify_teacher, make_teacher
 
@@ -60,11 +62,15 @@ def train(plan: Plan) -> None:
     identity = identify_teacher(plan, teacher)
     write_json(folder / "teacher.json", {"folder": str(teacher), "sha256": identity} if teacher else identity)
     targets = label_texts(plan, teacher)
+    silver = label_by_names(plan)
+    if silver:
+        typer.echo(describe_silver(silver))
     start = prepare_student(plan)
-    train_student(plan, teacher, targets, start)
+    train_student(plan, teacher, targets, silver, start)
     train_twin(plan, start)
     asked = None if teacher else read_json(targets / "run.json")["endpoint"]
-    write_json(folder / "energy.json", sum_energy(folder, teacher, targets, encoder_folders(plan), asked))
+    others = encoder_folders(plan) | ({"silver": silver} if silver else {})
+    write_json(folder / "energy.json", sum_energy(folder, teacher, targets, others, asked))
 
 
 def label_texts(plan: Plan, teacher: Path | None) -> Path:
@@ -114,9 +120,10 @@ def prepare_student(plan: Plan) -> Start:
     return start_afresh(readable, plan.student.tokenizer, plan.student.architecture, tokenizer, texts)
 
 
-def train_student(plan: Plan, teacher: Path | None, targets: Path, start: Start) -> None:
-    """Step 5: distil the teacher into the student."""
+def train_student(plan: Plan, teacher: Path | None, targets: Path, silver: Path | None, start: Start) -> None:
+    """Step 5: distil the teacher, and what the terminologies know, into the student."""
     from training.passages import NO_TAG, LabelledText, bare_text, gold_text
+    from training.silver import mix_with_teacher, read_silver
     from training.teacher_pass import read_targets
     from training.texts import gold_documents, transfer_documents
     from zoo.labels import LABEL_SETS
@@ -124,14 +131,17 @@ def train_student(plan: Plan, teacher: Path | None, targets: Path, start: Start)
     labels = LABEL_SETS[plan.student.labels]
 
     def taught() -> Iterator[LabelledText]:
-        texts = chain(
-            (gold_text(document, labels) for document in gold_documents(plan)), map(bare_text, transfer_documents(plan))
-        )
-        rows = read_targets(targets, 1 + 2 * len(labels))
-        for text, (_, words, probabilities) in zip(texts, rows, strict=True):
-            if len(words) != len(text.tags):
-                raise RunError(f"{targets}: its words are not the corpus's; delete it and run again")
-            yield replace(text, probabilities=probabilities)
+        n_tags = 1 + 2 * len(labels)
+        gold = ((gold_text(document, labels), None) for document in gold_documents(plan))
+        # Not strict: without terminologies the silver rows have no end, and too few of them end the strict zip below.
+        transfer = zip(map(bare_text, transfer_documents(plan)), read_silver(silver, n_tags), strict=False)
+        rows = read_targets(targets, n_tags)
+        for (text, named), (_, words, probabilities) in zip(chain(gold, transfer), rows, strict=True):
+            for folder, found in ((targets, words), (silver, words if named is None else named)):
+                if len(found) != len(text.tags):
+                    raise RunError(f"{folder}: its words are not the corpus's; delete it and run again")
+            mixed = probabilities if named is None else mix_with_teacher(probabilities, named)
+            yield replace(text, probabilities=mixed)
 
     def mixed() -> Iterator[LabelledText]:
         gold = []
@@ -144,6 +154,8 @@ def train_student(plan: Plan, teacher: Path | None, targets: Path, start: Start)
 
     beside = teacher if plan.profile.distillation.relation_weight > 0 else None
     inputs = {"targets": read_json(targets / "run.json")["inputs_sha256"]}
+    if silver:
+        inputs["silver"] = read_json(silver / "run.json")["inputs_sha256"]
     _train(plan, mixed(), "student", plan.profile.distillation, start, inputs, beside)
 
 

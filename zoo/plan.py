@@ -18,11 +18,12 @@ import typer
 from zoo.corpora import revision_of
 from zoo.errors import one_line_errors
 from zoo.licences import Verdict, enforce, judge_recipe
-from zoo.registry import REPOSITORY, Profile, Registry, Student, Teacher
+from zoo.registry import REPOSITORY, Profile, Registry, Student, Teacher, Terminology
 from zoo.registry.recipes import CorpusUse
+from zoo.registry.terminologies import TransferChoice
 from zoo.runs import read_json, write_json
 
-ROLES = ("gold", "teacher_gold", "dev", "test", "transfer", "pretraining")
+ROLES = ("gold", "teacher_gold", "dev", "test", "transfer", "pretraining", "terminology")
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,32 @@ class Plan:
     def corpora(self, role: str) -> list[dict[str, Any]]:
         """Return what a role reads: corpus, split, documents, revision, seed of generation, licence.
 
-        `pretraining` is what the encoders of teacher and student have read.
+        `pretraining` is what the encoders of teacher and student have read, `terminology` the lists of names that teach
+        or choose.
         """
-        uses = self._read_by_encoders() if role == "pretraining" else getattr(self.profile, role)
-        return [self._resolved(use, role) for use in uses]
+        return [self._resolved(use, role) for use in self._uses(role)]
+
+    def terminologies(self, ids: tuple[str, ...]) -> list[Terminology]:
+        """Return these terminologies, in the order the profile names them in."""
+        return [self.registry.terminology(terminology_id) for terminology_id in ids]
+
+    def describe_terminologies(self, ids: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Return all that what these terminologies find depends on; it is part of a step's key."""
+        return [
+            asdict(entry)
+            | {"summary": None}
+            | {"revisions": [revision_of(self.registry.corpus(part.corpus), part.split) for part in entry.lists]}
+            for entry in self.terminologies(ids)
+        ]
+
+    def _uses(self, role: str) -> list[CorpusUse]:
+        if role == "pretraining":
+            return self._read_by_encoders()
+        if role == "terminology":
+            chooses = self.profile.choice.terminologies if self.profile.choice else ()
+            named = self.terminologies((*self.profile.terminologies, *chooses))
+            return list(dict.fromkeys(part.use for entry in named for part in entry.lists))
+        return list(getattr(self.profile, role))
 
     def _read_by_encoders(self) -> list[CorpusUse]:
         encoders = filter(None, (self.teacher.encoder, self.profile.encoder))
@@ -57,6 +80,9 @@ class Plan:
 
     def _resolved(self, use: CorpusUse, role: str) -> dict[str, Any]:
         corpus = self.registry.corpus(use.corpus)
+        choice = self.profile.choice if role == "transfer" else None
+        # Said only where there is a choice, so that what other recipes made keeps its key.
+        chosen = {"chosen": self._describe_choice(choice)} if choice and use.corpus in choice.corpora else {}
         return {
             "corpus": use.corpus,
             "split": use.split,
@@ -65,7 +91,11 @@ class Plan:
             "revision": revision_of(corpus, use.split),
             "data_seed": self.profile.data_seed if corpus.source == "synthetic" else None,
             "licence": corpus.licence.spdx,
+            **chosen,
         }
+
+    def _describe_choice(self, choice: TransferChoice) -> dict[str, Any]:
+        return {"new_names": choice.new_names, "by": self.describe_terminologies(choice.terminologies)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as it is written to plan.json."""

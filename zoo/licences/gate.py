@@ -18,7 +18,7 @@ from zoo.registry import Corpus, DeclarationError, Encoder, Profile, Registry, S
 from zoo.registry.corpora import CorpusPurpose
 from zoo.registry.recipes import CorpusUse, Method
 
-Role = Literal["gold", "teacher_gold", "dev", "transfer", "pretraining", "test"]
+Role = Literal["gold", "teacher_gold", "dev", "transfer", "pretraining", "terminology", "test"]
 ROLES: tuple[Role, ...] = ("gold", "teacher_gold", "dev", "transfer", "test")  # those a profile names itself
 PURPOSES: dict[Role, tuple[CorpusPurpose, ...]] = {
     "gold": ("gold",),
@@ -26,6 +26,7 @@ PURPOSES: dict[Role, tuple[CorpusPurpose, ...]] = {
     "dev": ("gold",),
     "transfer": ("transfer",),
     "pretraining": ("pretraining",),
+    "terminology": ("lexicon",),
     "test": ("test", "evaluation"),
 }
 """What a card must list in `uses` for a corpus to play each role; one of them is enough."""
@@ -45,6 +46,9 @@ def judge_recipe(registry: Registry, student: Student, profile: Profile, policy:
             reasons += _use_reasons(registry, profile.upstream, role, use, policy)
     for encoder_id in dict.fromkeys(filter(None, (profile.encoder, _teachers_encoder(registry, profile)))):
         reasons += _encoder_reasons(registry, encoder_id, profile.upstream, policy)
+    chooses = profile.choice.terminologies if profile.choice else ()
+    for terminology_id in dict.fromkeys((*profile.terminologies, *chooses)):
+        reasons += _terminology_reasons(registry, terminology_id, profile.upstream, policy)
     return Verdict.of(f"student '{student.id}'", reasons)
 
 
@@ -75,7 +79,13 @@ def judge_teacher(teacher: Teacher, methods: tuple[Method, ...], policy: Policy 
     return Verdict.of(subject, reasons)
 
 
-def judge_corpus(registry: Registry, corpus: Corpus, upstream: bool = False, policy: Policy | None = None) -> Verdict:
+def judge_corpus(
+    registry: Registry,
+    corpus: Corpus,
+    upstream: bool = False,
+    policy: Policy | None = None,
+    uses: tuple[Use, ...] = ("text",),
+) -> Verdict:
     """Return what a student may be that learns from this corpus.
 
     Args:
@@ -83,10 +93,11 @@ def judge_corpus(registry: Registry, corpus: Corpus, upstream: bool = False, pol
         corpus: the corpus.
         upstream: rely on the publisher's clause instead of the copy's tag.
         policy: the policy table; the zoo's own by default.
+        uses: what is taken from it; of a terminology, the labels it gives too.
     """
     policy = policy or default_policy()
     subject = f"corpus '{corpus.id}'"
-    reasons = [_judge_text(subject, corpus, upstream, policy)]
+    reasons = [_judge_text(subject, corpus, upstream, policy, uses)]
     reasons += _pin_reasons(subject, corpus)
     for generator in corpus.generated_by:
         reasons.append(_judge_generator(registry, subject, generator, policy))
@@ -158,6 +169,20 @@ def _encoder_reasons(
             yield replace(reason, subject=f"encoder '{encoder_id}', {reason.subject}")
 
 
+def _terminology_reasons(
+    registry: Registry, terminology_id: str, upstream: tuple[str, ...], policy: Policy
+) -> Iterator[Reason]:
+    """Yield the reasons of a terminology's lists: they are a text that is read, and labels that are given."""
+    try:
+        terminology = registry.terminology(terminology_id)
+    except DeclarationError as error:
+        yield _refusal(f"terminology '{terminology_id}'", str(error), "correct it or name another terminology")
+        return
+    for part in terminology.lists:
+        for reason in _use_reasons(registry, upstream, "terminology", part.use, policy):
+            yield replace(reason, subject=f"terminology '{terminology_id}', {reason.subject}")
+
+
 def _use_reasons(
     registry: Registry, upstream: tuple[str, ...], role: Role, use: CorpusUse, policy: Policy
 ) -> Iterator[Reason]:
@@ -172,7 +197,8 @@ def _use_reasons(
     if not corpus.splits.get(use.split):
         known = ", ".join(sorted(split for split, file in corpus.splits.items() if file)) or "none"
         yield _refusal(subject, f"split '{use.split}' has no known file; known: {known}", "write it on the card")
-    for reason in judge_corpus(registry, corpus, use.corpus in upstream, policy).reasons:
+    uses: tuple[Use, ...] = ("text", "pseudo_labels") if role == "terminology" else ("text",)
+    for reason in judge_corpus(registry, corpus, use.corpus in upstream, policy, uses).reasons:
         yield replace(_in_role(reason, role, corpus), subject=subject)
 
 
@@ -188,16 +214,16 @@ def _in_role(reason: Reason, role: Role, corpus: Corpus) -> Reason:
     return reason
 
 
-def _judge_text(subject: str, corpus: Corpus, upstream: bool, policy: Policy) -> Reason:
+def _judge_text(subject: str, corpus: Corpus, upstream: bool, policy: Policy, uses: tuple[Use, ...]) -> Reason:
     if not upstream:
-        reason = judge_evidence(subject, corpus.id, corpus.licence, ("text",), policy)
+        reason = judge_evidence(subject, corpus.id, corpus.licence, uses, policy)
         if corpus.upstream is None or reason.level == "open":
             return reason
         switch = f'list upstream = ["{corpus.id}"] to rely on the publisher\'s clause ({corpus.upstream.spdx})'
         return replace(reason, way_out=f"{switch}, or {reason.way_out}")
     if corpus.upstream is None:
         return _refusal(subject, "the profile's `upstream` names it, but its card quotes no upstream clause", "drop it")
-    reason = judge_evidence(subject, corpus.id, corpus.upstream, ("text",), policy)
+    reason = judge_evidence(subject, corpus.id, corpus.upstream, uses, policy)
     both = (
         f"say on the card that this copy of {corpus.id} is tagged {corpus.licence.spdx} "
         f"and that its publisher's {corpus.upstream.spdx} is relied upon"

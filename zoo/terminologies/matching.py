@@ -1,0 +1,121 @@
+"""Names found in a text by its words: longest first, case and accents folded, offsets untouched.
+
+    >>> names = Names.of(["acide folique"])
+    >>> words, found = find_words_and_names("Acide  Folique 5 mg", names)
+    >>> [(int(words[m.first, 0]), int(words[m.last - 1, 1])) for m in found]
+    [(0, 14)]
+
+Only copies of words are folded, one by one, so a place in the text is never computed from a folded string, whose length
+may differ ("œ", a combining accent).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from carabin.tokens.words import Offsets, find_words
+
+Name = tuple[str, ...]
+"""Folded words of a name."""
+_SAME = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "‐": "-", "‑": "-", "–": "-", "œ": "oe", "Œ": "oe", "æ": "ae"})
+_PLURAL_LETTERS = 4
+
+
+class Match(NamedTuple):
+    """A name found in a text: words `first` to `last`, half-open."""
+
+    first: int
+    last: int
+    name: Name
+
+
+@lru_cache(maxsize=1 << 16)
+def fold_word(word: str, plurals: bool = False) -> str:
+    """Return a word without case and accents; with `plurals` also without the `s` at the end of a long one."""
+    spread = unicodedata.normalize("NFD", word.translate(_SAME).casefold())
+    bare = "".join(letter for letter in spread if not unicodedata.combining(letter))
+    return bare[:-1] if plurals and len(bare) >= _PLURAL_LETTERS and bare.endswith("s") else bare
+
+
+@dataclass(frozen=True)
+class Names:
+    """A set of names, by their first word."""
+
+    known: frozenset[Name]
+    lengths: dict[str, tuple[int, ...]]
+    """First word -> how many words the names that begin with it have, longest first."""
+    plurals: bool
+
+    @classmethod
+    def of(cls, names: Iterable[str], least_words: int = 1, least_letters: int = 4, plurals: bool = False) -> Names:
+        """Return the names that are not too short to be told from common words.
+
+        Args:
+            names: As a terminology spells them.
+            least_words: A name has at least so many words.
+            least_letters: And its longest word at least so many letters.
+            plurals: Fold the last `s` of words.
+        """
+        folded = (_fold_words(name, find_words(name), plurals) for name in names)
+        return cls._index(
+            (
+                name
+                for name in folded
+                if len(name) >= least_words and max((len(w) for w in name if w.isalpha()), default=0) >= least_letters
+            ),
+            plurals,
+        )
+
+    @classmethod
+    def _index(cls, names: Iterable[Name], plurals: bool) -> Names:
+        known = frozenset(names)
+        lengths: dict[str, set[int]] = {}
+        for name in known:
+            lengths.setdefault(name[0], set()).add(len(name))
+        return cls(known, {word: tuple(sorted(found, reverse=True)) for word, found in lengths.items()}, plurals)
+
+    def without(self, names: Iterable[Name]) -> Names:
+        """Return the set without these names."""
+        return self._index(self.known - set(names), self.plurals)
+
+    def find(self, text: str, words: Offsets) -> Iterator[Match]:
+        """Yield the names in a text from left to right, the longest at each word, never overlapping.
+
+        Args:
+            text: The text.
+            words: Its words, `find_words(text)`.
+        """
+        folded, position = _fold_words(text, words, self.plurals), 0
+        while position < len(folded):
+            for length in self.lengths.get(folded[position], ()):
+                last = position + length
+                name = folded[position:last]
+                if (
+                    last <= len(folded)
+                    and name in self.known
+                    and _stands_alone(text, words[position, 0], words[last - 1, 1])
+                ):
+                    yield Match(position, last, name)
+                    position = last
+                    break
+            else:
+                position += 1
+
+
+def find_words_and_names(text: str, names: Names) -> tuple[Offsets, list[Match]]:
+    """Return a text's words, shape (n, 2), and the names found in them."""
+    words = find_words(text)
+    return words, list(names.find(text, words))
+
+
+def _fold_words(text: str, words: Offsets, plurals: bool) -> Name:
+    return tuple(fold_word(text[start:end], plurals) for start, end in words.tolist())
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Tell whether no letter or digit touches the span: words are cut between letters and digits, names are not."""
+    return not text[max(start - 1, 0) : start].isalnum() and not text[end : end + 1].isalnum()
