@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from carabin.documents import Document
 from zoo.corpora import is_annotated, read_documents
@@ -60,4 +61,5 @@ def transfer_documents(plan: Plan, only: CorpusUse | None = None) -> Iterator[Do
             continue
         everything = read_documents(plan.registry, replace(use, documents=None), None, plan.profile.data_seed)
         names = [read_names(plan.registry, entry) for entry in plan.terminologies(choice.terminologies)]
-        yield from choose_documents(everything, names, choice.new_names, use.documents)
+        looked_at = islice(everything, 0, None, choice.every)
+        yield from choose_documents(looked_at, names, choice.new_names, use.documents)

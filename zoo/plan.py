@@ -95,7 +95,11 @@ class Plan:
         }
 
     def _describe_choice(self, choice: TransferChoice) -> dict[str, Any]:
-        return {"new_names": choice.new_names, "by": self.describe_terminologies(choice.terminologies)}
+        return {
+            "new_names": choice.new_names,
+            "every": choice.every,
+            "by": self.describe_terminologies(choice.terminologies),
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as it is written to plan.json."""

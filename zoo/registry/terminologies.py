@@ -62,7 +62,9 @@ class TransferChoice:
     """Whose names count."""
     new_names: int = 3
     """A document is chosen if it holds so many names that the ones before it did not."""
+    every: int = 1
+    """Only one document in so many is looked at: a corpus in alphabetical order is then read across."""
 
     def __post_init__(self) -> None:
         require(bool(self.corpora) and bool(self.terminologies), "corpora and terminologies must name what is chosen")
-        require(self.new_names > 0, "new_names must be positive")
+        require(self.new_names > 0 and self.every > 0, "new_names and every must be positive")

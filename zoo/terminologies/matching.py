@@ -23,6 +23,8 @@ Name = tuple[str, ...]
 """Folded words of a name."""
 _SAME = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "‐": "-", "‑": "-", "–": "-", "œ": "oe", "Œ": "oe", "æ": "ae"})
 _PLURAL_LETTERS = 4
+_UNFINISHED = frozenset(("a", "au", "aux", "avec", "d", "de", "des", "du", "en", "par", "pour", "sans", "sur", "'"))
+"""Words that nothing ends with: "déclenché par" and "début de" qualify a name, and are none."""
 
 
 class Match(NamedTuple):
@@ -65,7 +67,9 @@ class Names:
             (
                 name
                 for name in folded
-                if len(name) >= least_words and max((len(w) for w in name if w.isalpha()), default=0) >= least_letters
+                if len(name) >= least_words
+                and name[-1] not in _UNFINISHED
+                and max((len(w) for w in name if w.isalpha()), default=0) >= least_letters
             ),
             plurals,
         )
