@@ -40,9 +40,10 @@ HUB_LICENCE = {
 def test_no_file_lies_beside_the_entries_unread():
     """A card saved as `.markdown`, or a teacher put in the wrong folder, would never be judged."""
     assert {path.suffix for path in CARDS.iterdir()} == {".md"}
-    for kind in ("teachers", "encoders"):
+    kinds = ("teachers", "encoders", "terminologies")
+    for kind in kinds:
         assert {path.suffix for path in (REPOSITORY / "models" / kind).iterdir()} == {".toml"}
-    folders = {path.name for path in (REPOSITORY / "models").iterdir() if path.is_dir()} - {"teachers", "encoders"}
+    folders = {path.name for path in (REPOSITORY / "models").iterdir() if path.is_dir()} - set(kinds)
     assert folders == set(ZOO.student_ids())
 
 

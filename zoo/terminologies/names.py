@@ -17,7 +17,7 @@ _INVERTED = re.compile(r"(?P<base>[^()]+?) \((?P<form>[^()]+ (?:D'|DE|DU|DES))\)
 _BRACKETS = re.compile(r"\s*\([^()]*\)")
 # A product's strength or form begins at a comma, a bracket or a number.
 _AFTER_PRODUCT = re.compile(r",|\s+\d|\s*\(|\s+POUR CENT")
-_HOMEOPATHIC = re.compile(r"HOM[ÉE]OPATHIQUE")
+_HOMEOPATHIC = re.compile("HOMÉOPATHIQUE|HOMEOPATHIQUE")
 """Plants and minerals as homeopaths name them: a text that names the plant means the plant."""
 
 
