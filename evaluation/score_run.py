@@ -23,6 +23,7 @@ from rich.progress import track
 from evaluation.run_roles import score_role
 from evaluation.sources import hash_sources
 from zoo.checkpoints import Which
+from zoo.denormals import flush_denormals
 from zoo.errors import one_line_errors
 from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
@@ -57,6 +58,7 @@ def main(
     """Score a run's models on its test splits."""
     console = Console(stderr=True)
     with one_line_errors("score"):
+        flush_denormals()
         plan, registry = read_json(run / "plan.json"), Registry()
         for name in role:
             outcome = score_tagger(run, name, plan, registry, console)

@@ -51,6 +51,7 @@ from evaluation.sources import hash_writing_sources
 from evaluation.writing_report import Amount, score_baselines, score_writer
 from zoo.checkpoints import Which
 from zoo.corpora import is_annotated, read_documents, revision_of
+from zoo.denormals import flush_denormals
 from zoo.errors import one_line_errors
 from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
@@ -138,6 +139,7 @@ def main(
     """Score a run's writing students on its test splits."""
     console = Console(stderr=True)
     with one_line_errors("score"):
+        flush_denormals()
         plan, registry = read_json(run / "plan.json"), Registry()
         learned = plan["profile"]["writing"]["tasks"]
         amount = Amount(exercises if "exercises" in learned else 0, entities if "entities" in learned else 0)

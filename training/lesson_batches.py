@@ -15,6 +15,7 @@ from torch import Tensor
 
 from carabin.generation.writer import pad_rows
 from training.batches import Visit
+from training.lesson_encoding import UNMARKED
 from training.writing_losses import NO_TOKEN
 from zoo.noise import perturb
 from zoo.registry.recipes import NoiseRecipe
@@ -24,6 +25,8 @@ FEATURES = Features(
         "prefix": Value("string"),
         "text": Value("string"),
         "targets": Repeated(Repeated(Value("int32"))),
+        "choices": Repeated(Repeated(Repeated(Value("int32")))),
+        "marks": Repeated(Value("int32")),
         "tokens": Value("int32"),
     }
 )
@@ -33,7 +36,14 @@ class LessonBatcher:
     """Turns visits into tensors, perturbing sources on the way; the same visit always gives the same tensors."""
 
     def __init__(
-        self, lessons: Dataset, tokenizer: Tokenizer, noise: NoiseRecipe, seed: int, longest: int, beside: bool = False
+        self,
+        lessons: Dataset,
+        tokenizer: Tokenizer,
+        noise: NoiseRecipe,
+        seed: int,
+        longest: int,
+        usual: float,
+        beside: bool = False,
     ) -> None:
         """Hold what a batch is made of.
 
@@ -43,10 +53,11 @@ class LessonBatcher:
             noise: What the student reads in place of the clean source. What it writes stays clean.
             seed: Of the noise.
             longest: Tokens of a source; a perturbed one may exceed it by a few, and is then read clean.
+            usual: Tokens that a batch has to write, on average (`count_written`).
             beside: Give the clean sources too, for a teacher that runs beside the student.
         """
         self.lessons, self.tokenizer, self.noise, self.seed = lessons, tokenizer, noise, seed
-        self.longest, self.beside = longest, beside
+        self.longest, self.usual, self.beside = longest, usual, beside
 
     def __call__(self, visits: Sequence[Visit]) -> dict[str, Tensor]:
         """Return a batch.
@@ -54,7 +65,9 @@ class LessonBatcher:
         Returns:
             `input_ids`, `attention_mask`: (sources, tokens), and `clean_ids`, `clean_mask` likewise where a teacher
             runs beside. One row per text: `source` (texts,) its source's number, `decoder_input_ids` and `labels`
-            (texts, tokens), `NO_TOKEN` where nothing is written.
+            (texts, tokens), `NO_TOKEN` where nothing is written. `weight` (): how much is written, beside the usual.
+            `choice_places` and `choice_tokens` (choices,): what each written token, counted through all texts, was
+            chosen among; a place without any was chosen among all. `marks` (sources, tokens): labels of what is read.
         """
         rows = [self.lessons[visit.passage] for visit in visits]
         clean = [self._encode(row["prefix"] + row["text"]) for row in rows]
@@ -71,7 +84,21 @@ class LessonBatcher:
             "source": torch.tensor([number for number, _ in targets]),
             "decoder_input_ids": before,
             "labels": written.masked_fill(mask == 0, NO_TOKEN),
+            "weight": mask.sum() / self.usual,
+            **_flatten([choices for row in rows for text in row["choices"] for choices in text]),
+            "marks": self._marks(rows, read, clean, batch["input_ids"]),
         }
+
+    @staticmethod
+    def _marks(
+        rows: Sequence[dict[str, Any]], read: Sequence[list[int]], clean: Sequence[list[int]], padded: Tensor
+    ) -> Tensor:
+        """Return the labels of the tokens that are read; a perturbed source has other tokens, so it has none."""
+        marks = torch.full_like(padded, UNMARKED)
+        for number, (row, seen, whole) in enumerate(zip(rows, read, clean, strict=True)):
+            if seen is whole:
+                marks[number, : len(seen)] = torch.tensor(row["marks"])
+        return marks
 
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text).ids)
@@ -83,6 +110,24 @@ class LessonBatcher:
         noised = perturb(row["text"], rng.choice(self.noise.kinds), self.noise.rate, rng)
         ids = self._encode(row["prefix"] + noised.text)
         return ids if len(ids) <= self.longest else clean
+
+
+def _flatten(choices: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+    """Return the place and the token of every choice."""
+    counts = torch.tensor([len(some) for some in choices])
+    tokens = [token for some in choices for token in some]
+    places = torch.repeat_interleave(torch.arange(len(choices)), counts)
+    return {"choice_places": places, "choice_tokens": torch.tensor(tokens, dtype=torch.long)}
+
+
+def count_written(lessons: Dataset, plan: Sequence[Sequence[Visit]]) -> float:
+    """Return how many tokens a batch of the plan has to write, on average.
+
+    Batches hold sources of like length: one of them may be a single long report and its short conclusion, another
+    dozens of lines of entities. Each token that is written counts the same only if the batches do not.
+    """
+    written = np.array([sum(map(len, targets)) for targets in lessons["targets"]])
+    return float(sum(written[[visit.passage for visit in batch]].sum() for batch in plan) / len(plan))
 
 
 def _pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -7,26 +7,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from tokenizers import Tokenizer
+from dataclasses import dataclass, replace
 
 from carabin.documents import Document, Entity
-from carabin.exercises.exercise import ExerciseError
 from carabin.exercises.form import Draft
-from carabin.exercises.targets import encode_form
-from carabin.generation.entity_lines import spell_label
 from carabin.generation.faithfulness import unsupported
 from carabin.generation.passages import cut_passages
-from carabin.generation.source import Source, read_source
-from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
 from zoo.conclusions import split_conclusion
 from zoo.registry.recipes import Writing, WritingTask
 from zoo.synthesis.exercises import make_drafts
-
-PREFIXES: dict[WritingTask, str] = {"conclusion": CONCLUSION, "exercises": EXERCISES, "entities": ENTITIES}
-END = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +28,11 @@ class Text:
         text: The report, its body, or a passage of it.
         conclusion: To write, for the task `conclusion`.
         entities: To write, for the task `entities`; their places count in `text`.
-        drafts: To write, for the task `exercises`: each one draft, or the three of a progressive file.
-        place: Where a passage begins in its report.
+        drafts: To write, for the task `exercises`: each one draft, or the three of a progressive file; their places
+            count in the report.
+        place: Where a passage or a window begins in its report.
+        report: The whole report, for the task `exercises`: nothing it says is a wrong answer.
+        marked: The entities of `text`, their places in it; None where nobody has marked them.
     """
 
     task: WritingTask
@@ -50,6 +42,8 @@ class Text:
     entities: tuple[Entity, ...] | None = None
     drafts: tuple[tuple[Draft, ...], ...] = ()
     place: int = 0
+    report: str = ""
+    marked: tuple[Entity, ...] | None = None
 
 
 def gold_texts(documents: Iterable[Document], split: str, writing: Writing, seed: int) -> Iterator[Text]:
@@ -66,14 +60,13 @@ def gold_texts(documents: Iterable[Document], split: str, writing: Writing, seed
     for document in documents:
         yield from _gold_conclusion(document, writing)
         if "exercises" in writing.tasks and "facts" in document.attributes:
-            drafts = make_drafts(document, split, seed)
-            chosen = tuple(tuple(draft) for draft in choose_drafts(drafts, writing.exercises, f"{document.id}|{seed}"))
-            if chosen:
-                yield Text("exercises", document.id, document.text, drafts=chosen)
+            report = Text("exercises", document.id, document.text, report=document.text, marked=document.entities)
+            yield from cut_windows(report, make_drafts(document, split, seed), writing, seed)
         if "entities" in writing.tasks:
             for start, end in draw_passages(document, writing, seed):
-                inside = _inside(document, start, end)
-                yield Text("entities", document.id, document.text[start:end], entities=inside, place=start)
+                inside = _inside(document.entities, start, end)
+                passage = document.text[start:end]
+                yield Text("entities", document.id, passage, entities=inside, place=start, marked=inside)
 
 
 def bare_texts(documents: Iterable[Document], writing: Writing, seed: int) -> Iterator[Text]:
@@ -83,7 +76,7 @@ def bare_texts(documents: Iterable[Document], writing: Writing, seed: int) -> It
             body = split_conclusion(document)
             yield Text("conclusion", document.id, body.text if body else document.text)
         if "exercises" in writing.tasks:
-            yield Text("exercises", document.id, document.text)
+            yield Text("exercises", document.id, document.text, report=document.text)
         if "entities" in writing.tasks:
             for start, end in draw_passages(document, writing, seed):
                 yield Text("entities", document.id, document.text[start:end], place=start)
@@ -96,12 +89,32 @@ def _gold_conclusion(document: Document, writing: Writing) -> Iterator[Text]:
             yield Text("conclusion", document.id, body.text, conclusion=body.conclusion.strip())
 
 
-def choose_drafts(drafts: Sequence[Sequence[Draft]], count: int, seed: str) -> list[Sequence[Draft]]:
-    """Return so many exercises, kinds in turn, so that no kind crowds the others out."""
+def cut_windows(report: Text, drafts: Iterable[Sequence[Draft]], writing: Writing, seed: int) -> Iterator[Text]:
+    """Yield the windows of a report that questions are written on, each with some of those whose evidence it holds.
+
+    Of some reports the whole is a window too, with a progressive file.
+    """
+    alone: list[tuple[Draft, ...]] = []
+    linked: list[tuple[Draft, ...]] = []
+    for some in drafts:
+        (alone if len(some) == 1 else linked).append(tuple(some))
+    draw = f"{report.document}|%s|{seed}"
+    for start, end in cut_passages(report.text, writing.exercise_characters):
+        inside = [(one,) for (one,) in alone if start <= one.question.start and one.question.end <= end]
+        chosen = choose_drafts(inside, writing.exercises, draw % start)
+        if chosen:
+            marked = None if report.marked is None else _inside(report.marked, start, end)
+            yield replace(report, text=report.text[start:end], drafts=tuple(chosen), place=start, marked=marked)
+    if linked and random.Random(draw % "linked").random() * writing.linked_every < 1:
+        yield replace(report, drafts=(*linked, *choose_drafts(alone, writing.exercises - 1, draw % "whole")))
+
+
+def choose_drafts(drafts: Sequence[tuple[Draft, ...]], count: int, seed: str) -> list[tuple[Draft, ...]]:
+    """Return so many questions, kinds in turn, so that no kind crowds the others out."""
     rng = random.Random(seed)
-    kinds: dict[str, list[Sequence[Draft]]] = {}
+    kinds: dict[str, list[tuple[Draft, ...]]] = {}
     for draft in rng.sample(drafts, len(drafts)):
-        kinds.setdefault("dp" if len(draft) > 1 else draft[0].question.kind, []).append(draft)
+        kinds.setdefault(draft[0].question.kind, []).append(draft)
     order = rng.sample(sorted(kinds), len(kinds))
     turns = [kinds[kind][turn] for turn in range(count) for kind in order if turn < len(kinds[kind])]
     return turns[:count]
@@ -118,49 +131,9 @@ def draw_passages(document: Document, writing: Writing, seed: int) -> list[tuple
     return sorted(rng.sample(whole, min(writing.passages, len(whole))))
 
 
-def _inside(document: Document, start: int, end: int) -> tuple[Entity, ...]:
+def _inside(entities: Iterable[Entity], start: int, end: int) -> tuple[Entity, ...]:
     return tuple(
         Entity(entity.start - start, entity.end - start, entity.label)
-        for entity in document.entities
+        for entity in entities
         if start <= entity.start and entity.end <= end
     )
-
-
-def encode_lesson(tokenizer: Tokenizer, text: Text, longest: int) -> dict[str, Any] | None:
-    """Return a row of `training.lesson_batches.FEATURES`; None where nothing can be taught.
-
-    Args:
-        tokenizer: The student's, and its teacher's.
-        text: With what is to be written.
-        longest: Tokens of a source; a longer one is no lesson, for a text cut short would teach to write what it hides.
-    """
-    prefix = PREFIXES[text.task]
-    source = read_source(tokenizer, prefix, text.text)
-    targets = [[*ids, END] for ids in _encode_targets(tokenizer, text, source)]
-    if not targets or len(source.input_ids) > longest:
-        return None
-    return {"prefix": prefix, "text": text.text, "targets": targets,
-            "tokens": len(source.input_ids) + sum(map(len, targets))}  # fmt: skip
-
-
-def _encode_targets(tokenizer: Tokenizer, text: Text, source: Source) -> Iterator[list[int]]:
-    if text.conclusion is not None:
-        yield tokenizer.encode(text.conclusion, add_special_tokens=False).ids
-    if text.entities is not None:
-        yield from _encode_entities(tokenizer, text.entities, source)
-    for drafts in text.drafts:
-        try:
-            yield encode_form(tokenizer, drafts, source)
-        except ExerciseError:
-            continue  # an answer that is half a token cannot be copied, so it cannot be taught
-
-
-def _encode_entities(tokenizer: Tokenizer, entities: Sequence[Entity], source: Source) -> Iterator[list[int]]:
-    """Yield the lines `surface | LABEL`, surfaces as the source has them; nothing where one is not whole tokens."""
-    ids: list[int] = []
-    for entity in entities:
-        copied = source.tokens(entity.start, entity.end)
-        if copied is None:
-            return
-        ids += [*source.ids[slice(*copied)].tolist(), *spell_label(tokenizer, entity.label)]
-    yield ids

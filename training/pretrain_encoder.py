@@ -22,6 +22,7 @@ from typing import Annotated
 
 import typer
 
+from zoo.denormals import flush_denormals
 from zoo.errors import one_line_errors
 from zoo.licences import LicenceRefused, judge_encoder
 from zoo.registry import REPOSITORY, Registry
@@ -53,6 +54,7 @@ def main(
         # torch takes seconds to import: who asks for a dry run, or is refused, does not wait for it.
         from training.pretraining import make_encoder
 
+        flush_denormals()
         folder = make_encoder(registry, declared, REPOSITORY / "runs", minutes)
     record = read_json(folder / RECORD)
     typer.echo(f"encoder {folder}")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoo.denormals import flush_denormals
 from zoo.errors import one_line_errors
 from zoo.plan import Plan, make_plan, show_plan, write_plan
 from zoo.registry.recipes import Distillation
@@ -57,6 +58,7 @@ def train(plan: Plan) -> None:
     from training.starts import encoder_folders
     from training.teachers import identify_teacher, make_teacher
 
+    flush_denormals()
     folder = plan.folder
     teacher = make_teacher(plan)
     identity = identify_teacher(plan, teacher)

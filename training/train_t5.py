@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoo.denormals import flush_denormals
 from zoo.errors import one_line_errors
 from zoo.plan import Plan, make_plan, show_plan, write_plan
 from zoo.registry.recipes import CorpusUse, Distillation
@@ -57,6 +58,7 @@ def train(plan: Plan) -> None:
     from training.starts import encoder_folders
     from training.writing_start import share_words
 
+    flush_denormals()
     folder = plan.folder
     shared = share_words(plan)
     teacher = make_teacher(plan, shared)
@@ -82,7 +84,7 @@ def make_teacher(plan: Plan, shared: Shared) -> Path | None:
         return None
     if teacher.decoder is None or teacher.architecture is None or teacher.training is None:
         raise RunError(f"teacher '{teacher.id}' does not write; name one with a [decoder], or an endpoint")
-    config = t5_config(teacher.architecture, teacher.decoder, shared.vocabulary, shared.labels, shared.passage)
+    config = t5_config(teacher.architecture, teacher.decoder, shared.vocabulary, shared.labels, shared.writing)
     shape = asdict(teacher.architecture) | asdict(teacher.decoder)
     inputs = {**shared.key, "config": shape, "gold": teacher_corpora(plan)}
     key = fingerprint({**inputs, "seed": plan.seed, "training": teacher.training})
@@ -175,7 +177,7 @@ def student_config(plan: Plan, shared: Shared) -> Any:  # noqa: ANN401 - T5Confi
     from training.writers import t5_config
 
     assert plan.student.decoder
-    return t5_config(plan.student.architecture, plan.student.decoder, shared.vocabulary, shared.labels, shared.passage)
+    return t5_config(plan.student.architecture, plan.student.decoder, shared.vocabulary, shared.labels, shared.writing)
 
 
 def _train(

@@ -12,18 +12,18 @@ from torch import Tensor
 from transformers import GenerationConfig, T5Config, T5ForConditionalGeneration
 
 from training.copying_start import start_copying
-from zoo.registry.recipes import Architecture, Decoder
+from zoo.registry.recipes import Architecture, Decoder, Writing
 from zoo.runs import RunError
 
 _BLOCK = re.compile(r"(encoder|decoder)\.block\.(\d+)\.(.+)")
 
 
 def t5_config(
-    shape: Architecture, decoder: Decoder, vocabulary: int, labels: Sequence[str], passage_characters: int
+    shape: Architecture, decoder: Decoder, vocabulary: int, labels: Sequence[str], writing: Writing
 ) -> T5Config:
     """Return the T5Config of a recipe's shape; its frame is that of `training.writing_tokenizer`.
 
-    The last three keys are ours (`carabin.generation.writer.WriterSettings`); transformers keeps them.
+    The last four keys are ours (`carabin.generation.writer.WriterSettings`); transformers keeps them.
     """
     settings: dict[str, Any] = dict(
         vocab_size=vocabulary,
@@ -40,7 +40,8 @@ def t5_config(
         eos_token_id=1,
         decoder_start_token_id=0,
         max_written=decoder.max_tokens,
-        passage_characters=passage_characters,
+        passage_characters=writing.passage_characters,
+        exercise_characters=writing.exercise_characters,
         entity_labels=list(labels),
     )
     return T5Config(**settings)
@@ -61,7 +62,7 @@ def new_writer(config: T5Config, seed: int) -> T5ForConditionalGeneration:
 
 
 def begin_writer(config: T5Config, seed: int, start: Path | None) -> T5ForConditionalGeneration:
-    """Return what a training begins from: the layers of a start, pretrained or taught; without one, an untrained one."""
+    """Return what a training begins from: layers of a start, pretrained or taught; an untrained model without one."""
     if start is None:
         return new_writer(config, seed)
     return shrink_writer(T5ForConditionalGeneration.from_pretrained(start), config, seed)

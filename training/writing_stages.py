@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from carabin.exercises.words import WORDS_FILE
 from carabin.generation.source import uncopied
 from carabin.generation.writer import REPEATED
 from training.batches import plan_batches
-from training.lesson_batches import FEATURES, LessonBatcher
-from training.lessons import Text, encode_lesson
+from training.lesson_batches import FEATURES, LessonBatcher, count_written
+from training.lesson_encoding import LessonEncoder
+from training.lessons import Text
 from training.optimise import optimise
 from training.processes import Processes
 from training.rows import write_rows
@@ -82,18 +82,20 @@ def train_writer(
         model, wrapped = build(), PreTrainedTokenizerFast.from_pretrained(tokenizer)
         reader, longest = wrapped.backend_tokenizer, wrapped.model_max_length
         if group.leader:
-            write_rows(_encode(reader, texts, longest), FEATURES, into / "lessons")
+            encoder = LessonEncoder(reader, longest, words, model.config.entity_labels)
+            write_rows(filter(None, map(encoder.encode, texts)), FEATURES, into / "lessons")
         group.wait()
         lessons = Dataset.load_from_disk(str(into / "lessons"))
-        batcher = LessonBatcher(
-            lessons, reader, recipe.distillation.noise, recipe.seed, longest, beside=teacher is not None
-        )
         plan = plan_batches(lessons["tokens"], recipe.training.batch_tokens, recipe.training.tokens, recipe.seed)
+        usual = count_written(lessons, plan)
+        batcher = LessonBatcher(
+            lessons, reader, recipe.distillation.noise, recipe.seed, longest, usual, beside=teacher is not None
+        )
         figures: dict[str, Any] = {"lessons": len(lessons), "parameters": model.num_parameters()}
         beside = None if teacher is None else T5ForConditionalGeneration.from_pretrained(
             teacher, attn_implementation="eager"
         )  # fmt: skip
-        objective = WritingObjective(model, recipe.distillation, beside)
+        objective = WritingObjective(model, recipe.distillation, beside, len(model.config.entity_labels))
         with measure_energy(figures):
             figures |= optimise(objective, batcher, plan, recipe.training, into / "training", recipe.seed, title)
         if group.leader:
@@ -108,10 +110,3 @@ def train_writer(
         return figures
 
     return run_step(folder, key, work, recipe.seed, group)
-
-
-def _encode(tokenizer: Tokenizer, texts: Iterable[Text], longest: int) -> Iterable[dict[str, Any]]:
-    for text in texts:
-        lesson = encode_lesson(tokenizer, text, longest)
-        if lesson is not None:
-            yield lesson

@@ -16,6 +16,7 @@ from training.texts import teacher_documents, transfer_documents
 from training.writing_stages import make_writing_tokenizer
 from zoo.labels import LABEL_SETS
 from zoo.plan import Plan
+from zoo.registry.recipes import Writing
 from zoo.runs import fingerprint, hash_file
 from zoo.synthesis.exercises import exercise_words, hash_exercises, make_drafts
 
@@ -33,8 +34,8 @@ class Shared:
     """Stems and terms of the train split: the exercises.json of whoever learns from it."""
     labels: tuple[str, ...]
     """Of the entities that are written."""
-    passage: int
-    """Characters of a passage whose entities are written."""
+    writing: Writing
+    """What is written."""
     key: dict[str, Any]
     """What tells these from any other's."""
 
@@ -59,7 +60,7 @@ def share_words(plan: Plan) -> Shared:
     if start is not None:
         identity["start"] = hash_file(start / "model.safetensors")
     vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
-    return Shared(folder, start, vocabulary, words, LABEL_SETS[plan.student.labels], writing.passage_characters, identity)
+    return Shared(folder, start, vocabulary, words, LABEL_SETS[plan.student.labels], writing, identity)
 
 
 def _make_tokenizer(plan: Plan, words: dict[str, Any]) -> Path:

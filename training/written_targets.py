@@ -18,11 +18,11 @@ from typing import Any
 
 from carabin.documents import Document
 from carabin.exercises.exercise import ExerciseError, Kind
-from carabin.exercises.form import read_form
+from carabin.exercises.form import Draft, read_form
 from carabin.generation.writer import KINDS, Summary, Writer
 from training.endpoint_teacher_answers import Listed, align
 from training.endpoint_writer import read_texts, write_texts, write_with_endpoint
-from training.lessons import Text, bare_texts
+from training.lessons import Text, bare_texts, cut_windows
 from training.texts import transfer_documents
 from zoo.plan import Plan
 from zoo.registry.recipes import WritingTask
@@ -104,7 +104,9 @@ def read_targets(plan: Plan, folder: Path) -> Iterator[Text]:
     assert writing
     for task in writing.tasks:
         for text, (_, written) in zip(_bare(plan, task), read_texts(folder, task), strict=True):
-            if written:
+            if written and task == "exercises":
+                yield from cut_windows(text, _read_drafts(written, text.text), writing, plan.profile.data_seed)
+            elif written:
                 yield _taught(text, written)
 
 
@@ -121,13 +123,11 @@ def _bare(plan: Plan, task: WritingTask) -> Iterator[Text]:
 def _taught(text: Text, written: Sequence[str]) -> Text:
     if text.task == "conclusion":
         return replace(text, conclusion=written[0])
-    if text.task == "entities":
-        lines = [line.rpartition(SEPARATOR) for line in written[0].splitlines() if SEPARATOR in line]
-        return replace(text, entities=align([Listed(surface, label) for surface, _, label in lines], text.text)[0])
-    return replace(text, drafts=tuple(_read_drafts(written, text.text)))
+    lines = [line.rpartition(SEPARATOR) for line in written[0].splitlines() if SEPARATOR in line]
+    return replace(text, entities=align([Listed(surface, label) for surface, _, label in lines], text.text)[0])
 
 
-def _read_drafts(written: Iterable[str], report: str) -> Iterator[tuple]:
+def _read_drafts(written: Iterable[str], report: str) -> Iterator[tuple[Draft, ...]]:
     for form in written:
         try:
             yield tuple(read_form(form, report))

@@ -54,6 +54,8 @@ class ReportText:
         self.folded = fold(text)
         self.units = find_units(text)
         self.body = find_body(text)
+        self.unnamed: dict[str, list[int]] = {}
+        """By type, the terms that stand nowhere in the report, by number: looked for once for all its windows."""
 
 
 class Span(NamedTuple):
@@ -101,7 +103,7 @@ class Material:
             for start, end in report.units
             if source.start <= start and end <= stop
         ]
-        self._free_terms: dict[str, list[int]] = {}
+        self._wrong: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         self._fits: dict[tuple[str, str, Run], bool] = {}
         self._found: dict[tuple[int, str], list[Span]] = {}
 
@@ -192,24 +194,31 @@ class Material:
                 if not any(span.start < answer.end and answer.start < span.end for answer in rights):
                     yield span
 
-    def terms(self, asks: str, rights: Sequence[Span]) -> Iterator[int]:
-        """Yield the terms that can be wrong answers, by number: not in the report, and holding no right answer."""
+    def terms(self, asks: str, rights: Sequence[Span]) -> list[int]:
+        """Return the terms that can be wrong answers, by number: not in the report, and holding no right answer."""
+        key = asks, tuple(answer.folded for answer in rights)
+        if key not in self._wrong:
+            self._wrong[key] = list(self._find_terms(asks, rights))
+        return self._wrong[key]
+
+    def _find_terms(self, asks: str, rights: Sequence[Span]) -> Iterator[int]:
         phrases = self.book.terms(asks)
         for number in self._terms_not_in_report(asks):
             if not any(mentions(phrases.folded[number], answer.folded) for answer in rights):
                 yield number
 
     def _terms_not_in_report(self, asks: str) -> list[int]:
-        if asks not in self._free_terms:
+        unnamed = self.report.unnamed
+        if asks not in unnamed:
             folded = self.book.terms(asks).folded
-            self._free_terms[asks] = [n for n, term in enumerate(folded) if not mentions(self.report.folded, term)]
-        return self._free_terms[asks]
+            unnamed[asks] = [n for n, term in enumerate(folded) if not mentions(self.report.folded, term)]
+        return unnamed[asks]
 
     def _has_enough_terms(self, kind: str, asks: str, count: int, rights: Sequence[Span]) -> bool:
         """Return whether there are terms enough beside so many right answers."""
         needed = 0 if kind == "qroc" else OPTIONS - count
         folded, found = self.book.terms(asks).folded, set[str]()
-        for number in self.terms(asks, rights) if needed else ():
+        for number in self._find_terms(asks, rights) if needed else ():
             found.add(folded[number])
             if len(found) == needed:
                 return True

@@ -14,21 +14,19 @@ from numpy.typing import NDArray
 from carabin.documents import Document, Entity
 from carabin.errors import ModelError
 from carabin.exercises.exercise import Kind, QuestionSet
-from carabin.exercises.form import LINKED, Draft, write_form
-from carabin.exercises.grammar import Ended, Grammar
-from carabin.exercises.material import Material, ReportText, Scope
+from carabin.exercises.form import write_form
 from carabin.exercises.units import find_units
 from carabin.exercises.words import ExerciseWords, Phrasebook
 from carabin.generation.constraints import Among, Constraint
 from carabin.generation.decoding import generate
 from carabin.generation.entity_lines import EntityLines
+from carabin.generation.exercise_session import ExerciseSession
 from carabin.generation.faithfulness import unsupported
 from carabin.generation.limits import Generated, Limits, SpecialTokens
 from carabin.generation.passages import cut_passages
 from carabin.generation.sections import cut_sections
 from carabin.generation.seq2seq import Seq2Seq, Sources
 from carabin.generation.source import Source, read_source, uncopied
-from carabin.generation.spelling import walk
 from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
 from carabin.student_folder import check_student, file_digest, load_tokenizer, read_config, student_name
 
@@ -66,6 +64,8 @@ class WriterSettings:
     """Longest text it writes, in tokens."""
     passage_characters: int
     """Longest passage whose entities it writes at once."""
+    exercise_characters: int
+    """Longest window of a report that it writes exercises on."""
     labels: tuple[str, ...]
     """Of the entities it writes."""
 
@@ -75,14 +75,16 @@ class WriterSettings:
         path = folder / "config.json"
         if not config.get("is_encoder_decoder"):
             raise ModelError(f"{path}: not a student that writes but one that tags; use it with 'carabin annotate'")
-        written, passage, labels = (config.get(name) for name in ("max_written", "passage_characters", "entity_labels"))
-        if not isinstance(written, int) or not isinstance(passage, int) or min(written, passage) < 1:
-            raise ModelError(
-                f"{path}: 'max_written' and 'passage_characters' must be positive; fetch the student again"
-            )
+        names = ("max_written", "passage_characters", "exercise_characters")
+        sizes = [config.get(name) for name in names]
+        for name, size in zip(names, sizes, strict=True):
+            if not isinstance(size, int) or size < 1:
+                raise ModelError(f"{path}: '{name}' must be a positive number; fetch the student again")
+        labels = config.get("entity_labels")
         if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
             raise ModelError(f"{path}: 'entity_labels' is not a list of labels; fetch the student again")
-        return cls(written, passage, tuple(labels))
+        written, passage, window = cast("list[int]", sizes)
+        return cls(written, passage, window, tuple(labels))
 
 
 class Writer:
@@ -159,7 +161,7 @@ class Writer:
         """
         limits = Limits(self.settings.max_written, beams=beams, no_repeat_ngram=REPEATED)
         for some in _batches(documents, batch):
-            windows = [self._windows(CONCLUSION, document.text) for document in some]
+            windows = [self.sources_of(CONCLUSION, document.text) for document in some]
             sources = [one for many in windows for one in many]
             written = self._write(sources, limits, batch, states=[self.plain] * len(sources))
             for document, many in zip(some, windows, strict=True):
@@ -197,7 +199,7 @@ class Writer:
         """
         book = self._book()
         for some in _batches(documents, batch):
-            yield from _Session(self, book, some).question_sets(kinds, count, progressive)
+            yield from ExerciseSession(self, book, some).question_sets(kinds, count, progressive)
 
     def forms(
         self, documents: Iterable[Document], kinds: Sequence[Kind], count: int, progressive: bool, batch: int = BATCH
@@ -205,15 +207,19 @@ class Writer:
         """Yield the exercises on each report in the form that students write (`carabin.exercises.form`)."""
         book = self._book()
         for some in _batches(documents, batch):
-            for drafts in _Session(self, book, some).write(kinds, count, progressive):
+            for drafts in ExerciseSession(self, book, some).write(kinds, count, progressive):
                 yield [write_form(each) for each in drafts]
 
     def draft(self, documents: Sequence[Document], kind: Kind, batch: int = BATCH) -> list[str]:
-        """Return one exercise of a kind on each report, on its first window, as the student writes it unconstrained."""
+        """Return one exercise of a kind on each report, on its first window, as the student writes it unconstrained.
+
+        A blank report has no window, and gets an empty text.
+        """
         mark = self._book().kinds[kind]
-        sources = [self._windows(EXERCISES, document.text)[0] for document in documents]
+        windows = [self.cut_exercises(document.text)[:1] for document in documents]
+        sources = [source for first in windows for source in first]
         written = self._write(sources, Limits(self.settings.max_written), batch, prompt=(mark,))
-        return [self._decode(one.tokens, keep_marks=True) for one in written]
+        return ["".join(self._decode(next(written).tokens, keep_marks=True) for _ in first) for first in windows]
 
     def entities(self, documents: Iterable[Document], batch: int = BATCH) -> Iterator[Document]:
         """Yield each document with the entities that the student writes of it; offsets are exact.
@@ -232,12 +238,17 @@ class Writer:
                 yield replace(document, entities=tuple(entities))
 
     def _passages(self, text: str) -> list[Source]:
-        sources = []
-        for start, end in cut_passages(text, self.settings.passage_characters):
-            sources += self._windows(ENTITIES, text[start:end], start)
-        return sources
+        return self._cut(ENTITIES, text, self.settings.passage_characters)
 
-    def _windows(self, prefix: str, text: str, start: int = 0) -> list[Source]:
+    def cut_exercises(self, text: str) -> list[Source]:
+        """Return the windows of a report that questions of their own are written on."""
+        return self._cut(EXERCISES, text, self.settings.exercise_characters)
+
+    def _cut(self, prefix: str, text: str, longest: int) -> list[Source]:
+        cuts = cut_passages(text, longest)
+        return [source for start, end in cuts for source in self.sources_of(prefix, text[start:end], start)]
+
+    def sources_of(self, prefix: str, text: str, start: int = 0) -> list[Source]:
         """Return a text's windows as sources: cut at its sections where it does not fit, never cut short."""
 
         def fits(part: str) -> bool:
@@ -278,80 +289,6 @@ class Writer:
         if self.book is None:
             raise ModelError(f"{self.name}: no exercises.json: this student writes no exercises; take one that does")
         return self.book
-
-
-class _Session:
-    """The exercises of some reports: read once, then written round by round, one question on each report a round."""
-
-    def __init__(self, writer: Writer, book: Phrasebook, documents: Sequence[Document]) -> None:
-        self.writer, self.documents = writer, documents
-        windows = [writer._windows(EXERCISES, document.text) for document in documents]
-        self.rows: list[list[int]] = []
-        self.material: list[Material] = []
-        for document, many in zip(documents, windows, strict=True):
-            report = ReportText(document.text)
-            self.rows.append(list(range(len(self.material), len(self.material) + len(many))))
-            self.material += [Material(report, source, book) for source in many]
-        self.sources = writer.read([one.source for one in self.material]) if self.material else None
-        self.scopes = [Scope() for _ in documents]
-
-    def question_sets(self, kinds: Sequence[Kind], count: int, progressive: bool) -> Iterator[QuestionSet]:
-        """Yield a set for each report."""
-        attributes = {"model": self.writer.name, "version": self.writer.version}
-        for document, drafts in zip(self.documents, self.write(kinds, count, progressive), strict=True):
-            alone = tuple(one.question for each in drafts if len(each) == 1 for one in each)
-            linked = tuple(one.question for each in drafts if len(each) > 1 for one in each)
-            yield QuestionSet(document.id, alone, linked, dict(attributes))
-
-    def write(self, kinds: Sequence[Kind], count: int, progressive: bool) -> list[list[tuple[Draft, ...]]]:
-        """Return each report's exercises, a progressive file last."""
-        written: list[list[tuple[Draft, ...]]] = [[] for _ in self.documents]
-        for number in range(count):
-            for report, drafts in self._round((kinds[number % len(kinds)],), number, linked=False):
-                written[report].append(drafts)
-                self._remember(report, drafts)
-        if progressive:
-            # Its questions may come back to what was asked alone: it is a file of its own.
-            self.scopes = [Scope() for _ in self.documents]
-            for report, drafts in self._round(kinds, 0, linked=True):
-                written[report].append(drafts)
-        return written
-
-    def _round(self, kinds: Sequence[Kind], turn: int, linked: bool) -> list[tuple[int, tuple[Draft, ...]]]:
-        """Write one exercise, or one progressive file, on each report that has the material for it."""
-        found = {report: self._begin(report, kinds, turn, linked) for report in range(len(self.documents))}
-        begun = [(report, *place) for report, place in found.items() if place]
-        if not begun or self.sources is None:
-            return []
-        places = [place for _, _, place in begun]
-        rows = np.array([row for _, row, _ in begun])
-        # The grammar ends every exercise by itself; this only bounds it.
-        longest = max(self.material[row].longest_text for _, row, _ in begun)
-        limits = Limits(longest * (LINKED if linked else 1))
-        texts = generate(self.sources, rows, [], limits, self.writer.special, places)
-        # The last run is whole only once the token that ends the text came; it is not among those that were written.
-        end = self.writer.special.end
-        ends = [
-            walk(place, [*text.tokens.tolist(), end]) if text.finished else None
-            for place, text in zip(places, texts, strict=True)
-        ]
-        return [(report, end.drafts) for (report, _, _), end in zip(begun, ends, strict=True) if isinstance(end, Ended)]
-
-    def _begin(self, report: int, kinds: Sequence[Kind], turn: int, linked: bool) -> tuple[int, Constraint] | None:
-        """Return the window that is written of and where its text begins: windows in turn, those that allow it."""
-        rows = self.rows[report]
-        for row in rows[turn % max(len(rows), 1) :] + rows[: turn % max(len(rows), 1)]:
-            grammar = Grammar(self.material[row], kinds, self.scopes[report])
-            place = grammar.progressive() if linked else grammar.exercise()
-            if place is not None:
-                return row, place
-        return None
-
-    def _remember(self, report: int, drafts: Sequence[Draft]) -> None:
-        scope = self.scopes[report]
-        asked = [(one.question.asks, one.question.start, one.question.end) for one in drafts]
-        tired = scope.tired | {asks for asks, _, _ in asked}
-        self.scopes[report] = replace(scope, avoid=(*scope.avoid, *asked), tired=tired)
 
 
 def pad_rows(rows: Sequence[NDArray[np.int64]], pad: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -187,7 +187,7 @@ def write_writing_student(folder: Path, window: int = 96, max_written: int = 48,
     special = {"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
     size = tokenizer.get_vocab_size()
     config = {"model_type": "t5", "is_encoder_decoder": True, "vocab_size": size, "max_written": max_written, **special}
-    config |= {"passage_characters": 200, "entity_labels": ["CHEM", "DISO"]}
+    config |= {"passage_characters": 200, "exercise_characters": 1200, "entity_labels": ["CHEM", "DISO"]}
     for name, record in (
         ("config.json", config), ("generation_config.json", special), ("exercises.json", WORDS),
         ("tokenizer_config.json", {"model_max_length": window}),

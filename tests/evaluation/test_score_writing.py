@@ -129,7 +129,7 @@ def dice():
     """The hospital's writer over scores drawn at random, with the words that a student of twelve reports has."""
     reports = [Document.from_dict(record, "train") for record in generate_reports("train", 12, seed=1)]
     words = exercise_words(draft for report in reports for group in make_drafts(report, "train", 1) for draft in group)
-    tokenizer, settings = make_tokenizer(), WriterSettings(2000, 200, tuple(sorted(LABEL_SETS["umls"])))
+    tokenizer, settings = make_tokenizer(), WriterSettings(2000, 200, 1200, tuple(sorted(LABEL_SETS["umls"])))
     engine = Dice(tokenizer.get_vocab_size())
     return Writer(tokenizer, 4096, engine, settings, "dice", ExerciseWords.from_dict(words))
 

@@ -100,7 +100,7 @@ def write_t5_checkpoint(folder: Path) -> Path:
     config = T5Config(
         vocab_size=tokenizer.get_vocab_size(), d_model=32, d_kv=16, d_ff=64, num_layers=2, num_decoder_layers=2,
         num_heads=2, dropout_rate=0.0, feed_forward_proj="relu", tie_word_embeddings=True, max_written=LONGEST,
-        passage_characters=300, entity_labels=["CHEM", "DISO"], **special,
+        passage_characters=300, exercise_characters=1200, entity_labels=["CHEM", "DISO"], **special,
     )  # fmt: skip
     torch.manual_seed(0)
     model = T5ForConditionalGeneration(config)

@@ -11,14 +11,17 @@ from carabin.documents import Document
 from carabin.exercises.form import write_form
 from carabin.generation.passages import cut_passages
 from training.batches import Visit
-from training.lesson_batches import FEATURES, LessonBatcher
-from training.lessons import bare_texts, encode_lesson, gold_texts
+from training.lesson_batches import FEATURES, LessonBatcher, count_written
+from training.lesson_encoding import UNMARKED, LessonEncoder
+from training.lessons import bare_texts, gold_texts
 from training.rows import write_rows
 from training.writing_losses import NO_TOKEN
 from training.writing_tokenizer import FRAME, train_writing_tokenizer
+from zoo.labels import LABEL_SETS
 from zoo.registry.recipes import NoiseRecipe, Writing
 from zoo.runs import RunError
 from zoo.synthesis import generate_reports
+from zoo.synthesis.exercises import exercise_words, make_drafts
 
 REPORTS = [Document.from_dict(record, "synthetic") for record in generate_reports("train", 8, 1)]
 
@@ -26,6 +29,12 @@ REPORTS = [Document.from_dict(record, "synthetic") for record in generate_report
 @pytest.fixture(scope="module")
 def tokenizer():
     return train_writing_tokenizer((report.text for report in REPORTS), 900)
+
+
+@pytest.fixture(scope="module")
+def encode(tokenizer):
+    drafts = (draft for report in REPORTS for some in make_drafts(report, "train", 1) for draft in some)
+    return LessonEncoder(tokenizer, 4000, exercise_words(drafts, "train"), sorted(LABEL_SETS["umls"])).encode
 
 
 @given(st.text())
@@ -43,13 +52,13 @@ def test_digits_stand_alone_and_the_frame_has_the_first_ids(tokenizer):
         train_writing_tokenizer(["a"], 300)
 
 
-def test_gold_exercises_are_taught_as_they_are_written(tokenizer):
+def test_gold_exercises_are_taught_as_they_are_written(tokenizer, encode):
     """Targets cut otherwise than the grammar cuts them would teach ways that it never offers."""
     texts = [text for text in gold_texts(REPORTS, "train", Writing(tasks=("exercises",)), 1)]
     assert texts
     taught = 0
     for text in texts:
-        lesson = encode_lesson(tokenizer, text, 4000)
+        lesson = encode(text)
         if lesson is None:
             continue
         forms = {write_form(drafts) for drafts in text.drafts}
@@ -61,11 +70,28 @@ def test_gold_exercises_are_taught_as_they_are_written(tokenizer):
     assert taught >= len(texts)
 
 
-def test_entities_are_taught_in_order_with_their_labels(tokenizer):
+def test_questions_are_taught_on_windows_that_hold_their_evidence_and_progressive_files_on_whole_reports():
+    """A quote outside what is read would teach to write what the source does not say."""
+    reports = {report.id: report.text for report in REPORTS}
+    writing = Writing(tasks=("exercises",), exercise_characters=600, linked_every=1)
+    texts = list(gold_texts(REPORTS, "train", writing, 1))
+    linked = [text for text in texts if any(len(drafts) > 1 for drafts in text.drafts)]
+    assert linked and len(linked) < len(texts)
+    for text in texts:
+        whole = reports[text.document]
+        assert whole.startswith(text.text, text.place)
+        assert text.text == whole if text in linked else len(text.text) < 1200
+        for question in (draft.question for drafts in text.drafts for draft in drafts):
+            assert text.text[question.start - text.place : question.end - text.place] == question.quote
+    rare = list(gold_texts(REPORTS, "train", Writing(tasks=("exercises",), linked_every=1000), 1))
+    assert all(len(drafts) == 1 for text in rare for drafts in text.drafts)
+
+
+def test_entities_are_taught_in_order_with_their_labels(tokenizer, encode):
     texts = [text for text in gold_texts(REPORTS, "train", Writing(tasks=("entities",)), 1)]
     lines = 0
     for text in texts:
-        lesson = encode_lesson(tokenizer, text, 4000)
+        lesson = encode(text)
         if lesson is None:
             continue
         (ids,) = lesson["targets"]
@@ -91,13 +117,55 @@ def test_passages_hold_every_word_once(text: str, longest: int):
     assert all(before[1] <= after[0] for before, after in zip(passages, passages[1:], strict=False))
 
 
-def test_a_source_is_perturbed_and_what_is_written_of_it_is_not(tokenizer, tmp_path):
+def test_what_was_written_is_among_its_choices_and_most_tokens_are_forced(encode):
+    """A choice without the token that was written would teach the opposite of what the text says."""
+    counts = []
+    for text in gold_texts(REPORTS, "train", Writing(tasks=("exercises", "entities")), 1):
+        lesson = encode(text)
+        for ids, choices in zip(lesson["targets"], lesson["choices"], strict=True) if lesson else ():
+            assert all(token in some for token, some in zip(ids, choices, strict=True))
+            counts += [len(some) for some in choices]
+    assert sum(count == 1 for count in counts) > len(counts) / 2
+    assert max(counts) > 20
+
+
+def test_the_marks_of_what_is_read_are_those_of_its_entities(tokenizer, encode):
+    labels, words = sorted(LABEL_SETS["umls"]), 0
+    for text in gold_texts(REPORTS, "train", Writing(tasks=("entities",)), 1):
+        lesson = encode(text)
+        if lesson is None:
+            continue
+        read = tokenizer.encode(lesson["prefix"] + text.text)
+        assert lesson["marks"][0] == lesson["marks"][-1] == UNMARKED
+        for mark, (start, end) in zip(lesson["marks"], read.offsets, strict=True):
+            place = range(start - len(lesson["prefix"]), end - len(lesson["prefix"]))
+            inside = {one.label for one in text.marked if any(one.start <= here < one.end for here in place)}
+            assert mark == UNMARKED or inside == ({labels[mark - 1]} if mark else set())
+            words += mark > 0
+    assert words > 20
+
+
+def test_every_written_token_weighs_the_same(tokenizer, encode, tmp_path):
+    """One conclusion of a long report must not turn the weights as far as a page of entities does."""
+    texts = gold_texts(REPORTS, "train", Writing(), 1)
+    rows = list(filter(None, map(encode, texts)))
+    lessons = write_rows(rows, FEATURES, tmp_path / "lessons")
+    plan = [[Visit(0, number)] for number in range(len(rows))]
+    usual = count_written(lessons, plan)
+    batcher = LessonBatcher(lessons, tokenizer, NoiseRecipe(), 1, 4000, usual)
+    batches = [batcher(batch) for batch in plan]
+    written = [int((batch["labels"] != NO_TOKEN).sum()) for batch in batches]
+    assert usual == pytest.approx(sum(written) / len(plan)) and len(set(written)) > 1
+    assert [float(batch["weight"]) for batch in batches] == pytest.approx([count / usual for count in written])
+
+
+def test_a_source_is_perturbed_and_what_is_written_of_it_is_not(tokenizer, encode, tmp_path):
     texts = list(gold_texts(REPORTS, "train", Writing(tasks=("conclusion", "exercises")), 1))
-    rows = filter(None, (encode_lesson(tokenizer, text, 4000) for text in texts))
+    rows = filter(None, map(encode, texts))
     lessons = write_rows(rows, FEATURES, tmp_path / "lessons")
     visits = [Visit(0, number) for number in range(4)]
-    clean = LessonBatcher(lessons, tokenizer, NoiseRecipe(), 1, 4000)(visits)
-    noised = LessonBatcher(lessons, tokenizer, NoiseRecipe(share=1.0, rate=0.5), 1, 4000, beside=True)(visits)
+    clean = LessonBatcher(lessons, tokenizer, NoiseRecipe(), 1, 4000, 300.0)(visits)
+    noised = LessonBatcher(lessons, tokenizer, NoiseRecipe(share=1.0, rate=0.5), 1, 4000, 300.0, beside=True)(visits)
     assert torch.equal(noised["clean_ids"], clean["input_ids"])
     assert noised["input_ids"].shape != clean["input_ids"].shape or not torch.equal(
         noised["input_ids"], clean["input_ids"]

@@ -82,7 +82,11 @@ class Writing:
     conclusion_repeats: int = 1
     """Times that a conclusion is read for each time that the rest is: a report has one, and many exercises."""
     exercises: int = 4
-    """Exercises learned from one report at most, of as many kinds as it allows."""
+    """Exercises learned from one window of a report at most, of as many kinds as it allows."""
+    exercise_characters: int = 1200
+    """Longest window of a report that exercises are written on: a short one is read faster, for as many questions."""
+    linked_every: int = 3
+    """One report in so many is read whole for its progressive file: three questions that follow one another."""
     passages: int = 3
     """Passages of one report whose entities are written, at most."""
     passage_characters: int = 300
@@ -90,9 +94,10 @@ class Writing:
 
     def __post_init__(self) -> None:
         require(bool(self.tasks) and len(set(self.tasks)) == len(self.tasks), "tasks must name tasks, each once")
-        counts = (self.conclusion_repeats, self.exercises, self.passages)
-        require(min(counts) > 0, "conclusion_repeats, exercises and passages must be positive")
+        counts = (self.conclusion_repeats, self.exercises, self.linked_every, self.passages)
+        require(min(counts) > 0, "conclusion_repeats, exercises, linked_every and passages must be positive")
         require(self.passage_characters >= 80, "passage_characters must be at least 80")
+        require(self.exercise_characters >= 200, "exercise_characters must be at least 200")
 
 
 @dataclass(frozen=True, config=STRICT)
