@@ -107,7 +107,8 @@ def read_targets(plan: Plan, folder: Path) -> Iterator[Text]:
             if written and task == "exercises":
                 yield from cut_windows(text, _read_drafts(written, text.text), writing, plan.profile.data_seed)
             elif written:
-                yield _taught(text, written)
+                taught = _taught(text, written)
+                yield from [taught] * (writing.conclusion_repeats if task == "conclusion" else 1)
 
 
 def text_id(text: Text) -> str:

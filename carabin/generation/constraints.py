@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,22 +21,3 @@ class Constraint(Protocol):
     def advance(self, token: int) -> Constraint:
         """Return the place after an allowed token."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Among:
-    """A text of these tokens, in any order: what is written where nothing but some tokens is ruled out.
-
-    Attributes:
-        tokens: Those that may be written, the one that ends a text among them.
-    """
-
-    tokens: NDArray[np.int64]
-
-    def allowed(self) -> NDArray[np.int64]:
-        """Return them."""
-        return self.tokens
-
-    def advance(self, token: int) -> Among:
-        """Return this place: nothing that was written rules out more."""
-        return self

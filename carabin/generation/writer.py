@@ -17,11 +17,12 @@ from carabin.exercises.exercise import Kind, QuestionSet
 from carabin.exercises.form import write_form
 from carabin.exercises.units import find_units
 from carabin.exercises.words import ExerciseWords, Phrasebook
-from carabin.generation.constraints import Among, Constraint
+from carabin.generation.constraints import Constraint
 from carabin.generation.decoding import generate
 from carabin.generation.entity_lines import EntityLines
 from carabin.generation.exercise_session import ExerciseSession
 from carabin.generation.faithfulness import unsupported
+from carabin.generation.known_numbers import SourceNumbers, digit_tokens
 from carabin.generation.limits import Generated, Limits, SpecialTokens
 from carabin.generation.passages import cut_passages
 from carabin.generation.sections import cut_sections
@@ -117,7 +118,8 @@ class Writer:
         self.book = None if words is None else Phrasebook(tokenizer, words, self.special.end)
         # A conclusion holds words, never the marks of exercises; transformers is told so in generation_config.json.
         barred = sorted(uncopied(tokenizer) - {self.special.end})
-        self.plain = Among(np.delete(np.arange(tokenizer.get_vocab_size()), barred))
+        self.plain = np.delete(np.arange(tokenizer.get_vocab_size()), barred)
+        self.digits = digit_tokens(tokenizer)
         self.drugs = frozenset() if words is None else frozenset(words.terms.get("treatment", ()))
 
     @classmethod
@@ -152,7 +154,7 @@ class Writer:
         return cls(tokenizer, window, engine, settings, student_name(config, folder), words, version)
 
     def summarise(self, documents: Iterable[Document], batch: int = BATCH, beams: int = 1) -> Iterator[Summary]:
-        """Yield each report's conclusion, in order.
+        """Yield each report's conclusion, in order: words of the student's own, numbers of the report's alone.
 
         Args:
             documents: Reports, streamed.
@@ -163,7 +165,8 @@ class Writer:
         for some in _batches(documents, batch):
             windows = [self.sources_of(CONCLUSION, document.text) for document in some]
             sources = [one for many in windows for one in many]
-            written = self._write(sources, limits, batch, states=[self.plain] * len(sources))
+            numbers = [SourceNumbers.of_text(one.text, self.plain, self.digits) for one in sources]
+            written = self._write(sources, limits, batch, states=[one.begin() for one in numbers])
             for document, many in zip(some, windows, strict=True):
                 yield self._summary(document, [next(written) for _ in many])
 
