@@ -58,7 +58,6 @@ def main(
     """Score a run's models on its test splits."""
     console = Console(stderr=True)
     with one_line_errors("score"):
-        flush_denormals()
         plan, registry = read_json(run / "plan.json"), Registry()
         for name in role:
             outcome = score_tagger(run, name, plan, registry, console)
@@ -66,4 +65,5 @@ def main(
 
 
 if __name__ == "__main__":
+    flush_denormals()
     typer.run(main)

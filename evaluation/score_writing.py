@@ -139,7 +139,6 @@ def main(
     """Score a run's writing students on its test splits."""
     console = Console(stderr=True)
     with one_line_errors("score"):
-        flush_denormals()
         plan, registry = read_json(run / "plan.json"), Registry()
         learned = plan["profile"]["writing"]["tasks"]
         amount = Amount(exercises if "exercises" in learned else 0, entities if "entities" in learned else 0)
@@ -154,4 +153,5 @@ def main(
 
 
 if __name__ == "__main__":
+    flush_denormals()
     typer.run(main)

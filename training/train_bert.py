@@ -58,7 +58,6 @@ def train(plan: Plan) -> None:
     from training.starts import encoder_folders
     from training.teachers import identify_teacher, make_teacher
 
-    flush_denormals()
     folder = plan.folder
     teacher = make_teacher(plan)
     identity = identify_teacher(plan, teacher)
@@ -199,4 +198,5 @@ def _train(
 
 
 if __name__ == "__main__":
+    flush_denormals()
     typer.run(main)

@@ -58,7 +58,6 @@ def train(plan: Plan) -> None:
     from training.starts import encoder_folders
     from training.writing_start import share_words
 
-    flush_denormals()
     folder = plan.folder
     shared = share_words(plan)
     teacher = make_teacher(plan, shared)
@@ -195,4 +194,5 @@ def _train(
 
 
 if __name__ == "__main__":
+    flush_denormals()
     typer.run(main)

@@ -78,8 +78,6 @@ def open_session(path: Path, threads: int | None = None, in_turn: bool = False) 
     check_file(path)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # What a softmax leaves over may be so small that a CPU computes with it by hand: no answer depends on it.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     if in_turn:
         options.enable_mem_pattern = False
         options.add_session_config_entry("session.force_spinning_stop", "1")
