@@ -54,6 +54,7 @@ def main(
         # torch takes seconds to import: who asks for a dry run, or is refused, does not wait for it.
         from training.pretraining import make_encoder
 
+        flush_denormals()
         folder = make_encoder(registry, declared, REPOSITORY / "runs", minutes)
     record = read_json(folder / RECORD)
     typer.echo(f"encoder {folder}")
@@ -63,5 +64,4 @@ def main(
 
 
 if __name__ == "__main__":
-    flush_denormals()
     typer.run(main)

@@ -48,6 +48,7 @@ def main(
             typer.echo(show_plan(plan))
             return
         write_plan(plan)
+        flush_denormals()
         train(plan)
 
 
@@ -198,5 +199,4 @@ def _train(
 
 
 if __name__ == "__main__":
-    flush_denormals()
     typer.run(main)

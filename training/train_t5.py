@@ -49,6 +49,7 @@ def main(
         if plan.student.decoder is None:
             raise RunError(f"student '{student}' is of family '{plan.student.family}': train it with train_bert")
         write_plan(plan)
+        flush_denormals()
         train(plan)
 
 
@@ -194,5 +195,4 @@ def _train(
 
 
 if __name__ == "__main__":
-    flush_denormals()
     typer.run(main)

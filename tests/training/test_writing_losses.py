@@ -23,9 +23,10 @@ def make_batch():
     labels = torch.randint(3, 400, (3, 5), generator=generator)
     before = torch.cat((torch.zeros(3, 1, dtype=torch.long), labels[:, :-1]), dim=1)
     labels[2, 3:] = NO_TOKEN
+    none = torch.empty(0, dtype=torch.long)
     return {"input_ids": ids, "attention_mask": mask, "clean_ids": ids, "clean_mask": mask,
-            "source": torch.tensor([0, 1, 1]), "decoder_input_ids": before, "labels": labels, "weight": torch.tensor(1.0),
-            "choice_places": torch.empty(0, dtype=torch.long), "choice_tokens": torch.empty(0, dtype=torch.long)}  # fmt: skip
+            "source": torch.tensor([0, 1, 1]), "decoder_input_ids": before, "labels": labels,
+            "weight": torch.tensor(1.0), "choice_places": none, "choice_tokens": none}  # fmt: skip
 
 
 def test_the_loss_is_that_of_transformers_on_each_text_alone():
@@ -58,7 +59,7 @@ def test_gradients_are_those_of_reading_the_source_for_each_text():
 def test_a_batch_that_writes_half_as_much_weighs_half():
     model, batch = make_model(), make_batch()
     losses = [
-        float(WritingObjective(model, Distillation(soft_weight=0.0))(batch | {"weight": torch.tensor(weight)})["loss"])
+        WritingObjective(model, Distillation(soft_weight=0.0))(batch | {"weight": torch.tensor(weight)})["loss"].item()
         for weight in (1.0, 0.5)
     ]
     assert abs(losses[0] - 2 * losses[1]) < 1e-5
