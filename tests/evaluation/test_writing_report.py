@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from carabin.exercises.exercise import QuestionSet
+from carabin.exercises.wording import MEASURED
 from evaluation.exercise_report import is_of_type, score_exercises
 from evaluation.ner_report import Noise, ScoreError
 from evaluation.writing_report import Amount, known_terms, score_baselines, score_writer
@@ -71,7 +72,8 @@ def _leak(question, report):
 
 
 def _another_type(question, report):
-    return replace(question, wrong=question.wrong[:-1] + ("zzz",)) if question.wrong else question
+    stranger = "9 zg" if question.asks in MEASURED else "zzz"  # of the type's shape, so that it parses
+    return replace(question, wrong=question.wrong[:-1] + (stranger,)) if question.wrong else question
 
 
 def _from_the_report(question, report):

@@ -25,12 +25,12 @@ PAIRS = (
      "Œdème aigu du poumon, d'évolution favorable sous furosémide 40 mg."),
     ("Motif : douleur thoracique depuis 2 h. ECG sans sus-décalage. Embolie pulmonaire au scanner. Apixaban 5 mg.",
      "Embolie pulmonaire traitée par apixaban 5 mg matin et soir."),
-    ("Motif : dyspnée fébrile. Pneumopathie du lobe inférieur droit à la radiographie. Amoxicilline 1 g x 3/j.",
+    ("Motif : dyspnée fébrile. Pneumopathie du lobe inférieur droit à la radiographie. Amoxicilline 1 g x 3/j, 7 j.",
      "Pneumopathie franche, amoxicilline 1 g trois fois par jour pendant 7 jours."),
-    ("Motif : chute sans perte de connaissance. Fracture du col du fémur gauche. Pas d'anticoagulant. Opérée à J1.",
+    ("Motif : chute sans perte de connaissance. Fracture du col du fémur gauche. Opérée à J1, revue à J2.",
      "Fracture du col fémoral gauche opérée, appui autorisé à J2."),
 )  # fmt: skip
-"""Body of a report, and its conclusion."""
+"""Body of a report, and its conclusion, whose numbers are the body's: no others are written."""
 SENTINELS = tuple(f"<extra_id_{number}>" for number in range(32))
 WORDS = {
     "stems": {"qru": {"dose": ["Quelle est la dose de {} ?"]}, "qroc": {"dose": ["Donnez la dose de {}."]}},
