@@ -111,6 +111,22 @@ def test_a_student_without_a_twin_or_baselines_has_a_card(inputs: CardInputs) ->
     assert "lead-3 |" not in card
 
 
+def test_a_student_of_conclusions_alone_promises_nothing_else(inputs: CardInputs) -> None:
+    """A profile that learned no exercises (`morfitt`) would else be published as a trainer of carers."""
+    alone = {
+        role: {**record, "splits": {
+            name: {key: part for key, part in split.items() if key not in ("exercises", "entities")}
+            for name, split in record["splits"].items()
+        }} if role != "baselines" else record
+        for role, record in METRICS.items()
+    }  # fmt: skip
+    whole, card = render_card(inputs), render_card(replace(inputs, metrics=alone))
+    for promise in ("des exercices (QRU", "writing exercises", "writing down the entities", "An exercise is right"):
+        assert promise in whole and promise not in card, promise
+    assert "la conclusion d'un compte rendu. Sur processeur" in card
+    assert "Its exercises were not measured" in card and "not measured" not in whole
+
+
 def test_repository_is_whole_and_fit_to_push(writer_run: Path, writer: Student) -> None:
     assert build_card(writer_run, writer, Registry())
     repository = writer_run / "repository"
