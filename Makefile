@@ -31,7 +31,7 @@ help: ## print this list
 			if (match($$1, /=[a-z0-9-]+-%/)) { count = split(students, names, " "); stem = substr($$1, RSTART + 1, RLENGTH - 2); \
 				for (i = 1; i <= count; i++) names[i] = stem names[i] } \
 			for (i = 1; i <= count; i++) printf "  make %-24s %s\n", names[i], i == 1 ? $$2 : "\"" }'
-	@echo "  options: PROFILE=local|quaero|hub  SEED=1  CARABIN_DATA=folder  REPO=org/name  DRY_RUN=1"
+	@echo "  options: PROFILE=local|quaero|morfitt|open|hub  SEED=1  CARABIN_DATA=folder  REPO=org/name  DRY_RUN=1"
 
 environments: .venv/lab/.ready .venv/export/.ready .venv/hospital/.ready ## create the three locked environments, lab, export and hospital
 
@@ -74,7 +74,7 @@ $(T5:%=train-t5-%): train-t5-%: .venv/lab/.ready .venv/export/.ready ## likewise
 	@$(LAB) -m export.build_card --run $(RUN)
 	@$(LAB) -m evaluation.writing_summary --run $(RUN)
 
-pretrain: .venv/lab/.ready ## pretrain an encoder on open text, for teachers and students to start from: MODEL=open-small [MINUTES=10]
+pretrain: .venv/lab/.ready ## pretrain on open text what teachers and students start from: MODEL=open-small, or open-writer [MINUTES=10]
 	@test -n "$(MODEL)" || { echo "say which: make pretrain MODEL=open-small (a file of models/encoders)" >&2; exit 2; }
 	@$(LAB) -m training.pretrain_encoder --encoder $(MODEL) $(if $(MINUTES),--minutes $(MINUTES))
 
