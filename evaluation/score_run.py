@@ -23,7 +23,6 @@ from rich.progress import track
 from evaluation.run_roles import score_role
 from evaluation.sources import hash_sources
 from zoo.checkpoints import Which
-from zoo.denormals import flush_denormals
 from zoo.errors import one_line_errors
 from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
@@ -65,5 +64,4 @@ def main(
 
 
 if __name__ == "__main__":
-    flush_denormals()
     typer.run(main)

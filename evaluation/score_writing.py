@@ -144,14 +144,15 @@ def main(
         amount = Amount(exercises if "exercises" in learned else 0, entities if "entities" in learned else 0)
         made_with = {"sources": hash_writing_sources(*MODULES), "amount": amount.to_dict()}
         typer.echo(f"score   baselines: {score_run_baselines(run, plan, registry, made_with)}")
+
+        def score(folder: Path, which: Which, noises: Sequence[str]) -> dict[str, Any]:
+            if which == "torch":
+                flush_denormals()
+            return score_model(folder, which, noises, plan, registry, amount, console)
+
         for name in role:
-            outcome = score_role(
-                run, name, plan, made_with,
-                lambda folder, which, noises: score_model(folder, which, noises, plan, registry, amount, console),
-            )  # fmt: skip
-            typer.echo(f"score   {name}: {outcome}")
+            typer.echo(f"score   {name}: {score_role(run, name, plan, made_with, score)}")
 
 
 if __name__ == "__main__":
-    flush_denormals()
     typer.run(main)

@@ -25,10 +25,10 @@ from carabin.generation.source import Source, read_source
 from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
 from carabin.generation.writer import KINDS
 from training.lessons import Text
+from training.writing_tokenizer import END
 from zoo.registry.recipes import WritingTask
 
 PREFIXES: dict[WritingTask, str] = {"conclusion": CONCLUSION, "exercises": EXERCISES, "entities": ENTITIES}
-END = 1
 UNMARKED = -100
 """In place of a label: nobody has said what the token is of."""
 

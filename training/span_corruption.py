@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from transformers import T5ForConditionalGeneration
 
 from training.batches import Visit
-from training.writing_tokenizer import FRAME, SENTINELS
+from training.writing_tokenizer import END, SENTINELS
 from zoo.registry.encoders import Corruption
-
-END = FRAME.index("</s>")
 
 
 class SpanBatcher:

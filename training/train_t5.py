@@ -131,7 +131,6 @@ def write_targets(plan: Plan, teacher: Path | None) -> Path:
 
 def train_student(plan: Plan, shared: Shared, teacher: Path | None, targets: Path) -> None:
     """Step 4: distil the teacher into the student."""
-    from training.writers import begin_writer
     from training.written_targets import read_targets
 
     def texts() -> Iterator[Text]:
@@ -139,27 +138,19 @@ def train_student(plan: Plan, shared: Shared, teacher: Path | None, targets: Pat
             yield from gold_lessons(plan, plan.profile.gold)
         yield from read_targets(plan, targets)
 
-    def build() -> Any:  # noqa: ANN401 - T5ForConditionalGeneration, imported late
-        start = teacher if teacher and "weights" in plan.profile.methods else shared.start
-        return begin_writer(student_config(plan, shared), plan.seed, start)
-
     distillation = plan.profile.distillation
+    start = teacher if teacher and "weights" in plan.profile.methods else shared.start
     beside = teacher if distillation.soft_weight > 0 else None
     inputs = {"targets": read_json(targets / "run.json")["inputs_sha256"], "methods": plan.profile.methods}
-    _train(plan, shared, texts(), build, distillation, "student", inputs, beside)
+    _train(plan, shared, texts(), start, distillation, "student", inputs, beside)
 
 
 def train_twin(plan: Plan, shared: Shared) -> None:
     """Step 5: train the same student without a teacher."""
-    from training.writers import begin_writer
-
     alone = replace(plan.profile.distillation, soft_weight=0.0, gold_weight=1.0)
     texts = gold_lessons(plan, plan.profile.gold)
 
-    def build() -> Any:  # noqa: ANN401 - T5ForConditionalGeneration, imported late
-        return begin_writer(student_config(plan, shared), plan.seed, shared.start)
-
-    _train(plan, shared, texts, build, alone, "twin", {}, None)
+    _train(plan, shared, texts, shared.start, alone, "twin", {}, None)
 
 
 def gold_lessons(plan: Plan, uses: Iterable[CorpusUse]) -> Iterator[Text]:
@@ -181,17 +172,22 @@ def student_config(plan: Plan, shared: Shared) -> Any:  # noqa: ANN401 - T5Confi
 
 
 def _train(
-    plan: Plan, shared: Shared, texts: Iterator, build: Any, distillation: Distillation, name: str,  # noqa: ANN401
+    plan: Plan, shared: Shared, texts: Iterator, start: Path | None, distillation: Distillation, name: str,
     inputs: dict[str, Any], beside: Path | None,
 ) -> None:  # fmt: skip
+    from training.writers import begin_writer
     from training.writing_stages import WriterRecipe, train_writer
 
     assert plan.student.decoder
+    config = student_config(plan, shared)
     shape = asdict(plan.student.architecture) | asdict(plan.student.decoder)
     key = {**shared.key, "config": shape, "gold": plan.corpora("gold"), **inputs}
     recipe = WriterRecipe(plan.profile.training, distillation, plan.seed)
     title = f"{name} {plan.student.id}"
-    train_writer(texts, shared.tokenizer, build, shared.words, recipe, plan.folder / name, key, title, beside)
+    train_writer(
+        texts, shared.tokenizer, lambda: begin_writer(config, plan.seed, start), shared.words,
+        recipe, plan.folder / name, key, title, beside,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

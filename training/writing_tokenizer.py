@@ -13,6 +13,7 @@ from zoo.runs import RunError
 
 FRAME = ("<pad>", "</s>", "<unk>")
 """Ids 0, 1 and 2, where T5 has them. A text begins from the first and ends with the second."""
+END = FRAME.index("</s>")
 SENTINELS = tuple(f"<extra_id_{number}>" for number in range(SENTINEL_COUNT))
 """Stand for the spans that span corruption takes out (Raffel et al., 2020)."""
 
