@@ -59,11 +59,13 @@ def facts(student: Student, metrics: Mapping[str, Json], parity: Json) -> dict[s
     """Return the variables of `writer.md.jinja`."""
     quoted = [(name, figure) for name, split in clean_splits(metrics["student"]) if (figure := rouge_l(split))]
     name, figure = quoted[0] if quoted else ("", None)
+    sections = [_section(metrics, name, split) for name, split in clean_splits(metrics["student"])]
     return {
         "labels": LABEL_SETS[student.labels],
         "example": (student.widget or (EXAMPLE,))[0],
         "headline": f"ROUGE-L : {interval(figure).replace('.', ',')} sur {name}" if figure else "ROUGE-L : non mesurée",
-        "splits": [_section(metrics, name, split) for name, split in clean_splits(metrics["student"])],
+        "splits": sections,
+        "learned": [task for task in ("exercises", "entities") if any(section[task] for section in sections)],
         "failures": failures(metrics),
         "int8_sentence": int8_sentence(parity["int8"], "The `onnx/*_quantized.onnx` files are"),
         "merged": parity["merged_vs_unmerged"],

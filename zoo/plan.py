@@ -69,9 +69,8 @@ class Plan:
         if role == "pretraining":
             return self._read_by_encoders()
         if role == "terminology":
-            chooses = self.profile.choice.terminologies if self.profile.choice else ()
-            named = self.terminologies((*self.profile.terminologies, *chooses))
-            return list(dict.fromkeys(part.use for entry in named for part in entry.lists))
+            named = self.terminologies(self.profile.all_terminologies)
+            return list(dict.fromkeys(use for entry in named for use in entry.corpora))
         return list(getattr(self.profile, role))
 
     def _read_by_encoders(self) -> list[CorpusUse]:

@@ -19,8 +19,13 @@ from zoo.registry.reading import build
 from zoo.registry.recipes import CorpusUse
 from zoo.registry.students import Profile
 from zoo.registry.terminologies import Terminology, TransferChoice
-from zoo.terminologies import Names, choose_documents, find_words_and_names, fold_word, read_names
+from zoo.terminologies import Names, choose_documents, fold_word, read_names
 from zoo.terminologies.names import FORMS
+
+
+def find_words_and_names(text, names):
+    words = find_words(text)
+    return words, list(names.find(text, words))
 
 
 def surfaces(text, names):

@@ -7,14 +7,14 @@ to measure: it never lowers the student, but it must be readable at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Literal
 
 from zoo.licences.evidence import judge_evidence
 from zoo.licences.policy import USE_OF_METHOD, Policy, Use, default_policy
 from zoo.licences.verdicts import LicenceRefused, Reason, Verdict
-from zoo.registry import Corpus, DeclarationError, Encoder, Profile, Registry, Student, Teacher
+from zoo.registry import Corpus, DeclarationError, Encoder, Profile, Registry, Student, Teacher, Terminology
 from zoo.registry.corpora import CorpusPurpose
 from zoo.registry.recipes import CorpusUse, Method
 
@@ -45,10 +45,9 @@ def judge_recipe(registry: Registry, student: Student, profile: Profile, policy:
         for use in getattr(profile, role):
             reasons += _use_reasons(registry, profile.upstream, role, use, policy)
     for encoder_id in dict.fromkeys(filter(None, (profile.encoder, _teachers_encoder(registry, profile)))):
-        reasons += _encoder_reasons(registry, encoder_id, profile.upstream, policy)
-    chooses = profile.choice.terminologies if profile.choice else ()
-    for terminology_id in dict.fromkeys((*profile.terminologies, *chooses)):
-        reasons += _terminology_reasons(registry, terminology_id, profile.upstream, policy)
+        reasons += _entry_reasons(registry, "encoder", encoder_id, profile.upstream, policy)
+    for terminology_id in profile.all_terminologies:
+        reasons += _entry_reasons(registry, "terminology", terminology_id, profile.upstream, policy)
     return Verdict.of(f"student '{student.id}'", reasons)
 
 
@@ -151,36 +150,29 @@ def _teachers_encoder(registry: Registry, profile: Profile) -> str | None:
         return None  # the teacher's own reasons refuse it
 
 
-def _encoder_reasons(
-    registry: Registry, encoder_id: str, upstream: tuple[str, ...], policy: Policy
+def _entry_reasons(
+    registry: Registry,
+    kind: Literal["encoder", "terminology"],
+    entry_id: str,
+    upstream: tuple[str, ...],
+    policy: Policy,
 ) -> Iterator[Reason]:
-    """Yield the reasons of an encoder's texts: what it read binds whoever starts from its weights.
+    """Yield the reasons of the texts behind an entry.
 
-    The recipe that starts from an encoder says itself whether it relies on the publishers' clauses: what one recipe
-    accepted, another has not.
+    What an encoder read binds whoever starts from its weights. A terminology's lists are texts that are read, and
+    labels that are given. The recipe that names the entry says itself whether it relies on the publishers' clauses:
+    what one recipe accepted, another has not.
     """
+    find: Callable[[str], Encoder | Terminology] = registry.encoder if kind == "encoder" else registry.terminology
+    role: Role = "pretraining" if kind == "encoder" else "terminology"
     try:
-        encoder = registry.encoder(encoder_id)
+        entry = find(entry_id)
     except DeclarationError as error:
-        yield _refusal(f"encoder '{encoder_id}'", str(error), "correct it or name another encoder")
+        yield _refusal(f"{kind} '{entry_id}'", str(error), f"correct it or name another {kind}")
         return
-    for use in encoder.corpora:
-        for reason in _use_reasons(registry, upstream, "pretraining", use, policy):
-            yield replace(reason, subject=f"encoder '{encoder_id}', {reason.subject}")
-
-
-def _terminology_reasons(
-    registry: Registry, terminology_id: str, upstream: tuple[str, ...], policy: Policy
-) -> Iterator[Reason]:
-    """Yield the reasons of a terminology's lists: they are a text that is read, and labels that are given."""
-    try:
-        terminology = registry.terminology(terminology_id)
-    except DeclarationError as error:
-        yield _refusal(f"terminology '{terminology_id}'", str(error), "correct it or name another terminology")
-        return
-    for part in terminology.lists:
-        for reason in _use_reasons(registry, upstream, "terminology", part.use, policy):
-            yield replace(reason, subject=f"terminology '{terminology_id}', {reason.subject}")
+    for use in entry.corpora:
+        for reason in _use_reasons(registry, upstream, role, use, policy):
+            yield replace(reason, subject=f"{kind} '{entry_id}', {reason.subject}")
 
 
 def _use_reasons(

@@ -66,6 +66,12 @@ class Profile:
     data_seed: int = 1
     """Of the synthetic documents: the same for every seed, so that seeds are compared on the same texts."""
 
+    @property
+    def all_terminologies(self) -> tuple[str, ...]:
+        """Ids of the terminologies that teach or choose, each once."""
+        chooses = self.choice.terminologies if self.choice else ()
+        return tuple(dict.fromkeys((*self.terminologies, *chooses)))
+
     def __post_init__(self) -> None:
         require(bool(self.gold) and bool(self.dev) and bool(self.test), "gold, dev and test must each name a corpus")
         tested = {(use.corpus, use.split) for use in self.test}

@@ -46,6 +46,11 @@ class Terminology:
     plurals: bool = False
     """Words of a name and of a text are the same without their last `s`."""
 
+    @property
+    def corpora(self) -> tuple[CorpusUse, ...]:
+        """The lists as a recipe names corpora: what an encoder calls so too."""
+        return tuple(part.use for part in self.lists)
+
     def __post_init__(self) -> None:
         require(bool(self.lists), "lists must name a file")
         require(0.5 < self.confidence < 1, "confidence must lie in (0.5, 1): no match is certain")

@@ -6,7 +6,7 @@ A match is evidence *for* a label; that nothing matches says nothing. `models/te
 from __future__ import annotations
 
 from zoo.terminologies.choosing import choose_documents
-from zoo.terminologies.matching import Match, Name, Names, find_words_and_names, fold_word
+from zoo.terminologies.matching import Match, Name, Names, fold_word
 from zoo.terminologies.names import read_names
 
-__all__ = ["Match", "Name", "Names", "choose_documents", "find_words_and_names", "fold_word", "read_names"]
+__all__ = ["Match", "Name", "Names", "choose_documents", "fold_word", "read_names"]

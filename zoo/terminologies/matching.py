@@ -1,7 +1,8 @@
 """Names found in a text by its words: longest first, case and accents folded, offsets untouched.
 
     >>> names = Names.of(["acide folique"])
-    >>> words, found = find_words_and_names("Acide  Folique 5 mg", names)
+    >>> words = find_words("Acide  Folique 5 mg")
+    >>> found = names.find("Acide  Folique 5 mg", words)
     >>> [(int(words[m.first, 0]), int(words[m.last - 1, 1])) for m in found]
     [(0, 14)]
 
@@ -11,17 +12,18 @@ may differ ("œ", a combining accent).
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from carabin.exercises.wording import fold
 from carabin.tokens.words import Offsets, find_words
 
 Name = tuple[str, ...]
 """Folded words of a name."""
-_SAME = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "‐": "-", "‑": "-", "–": "-", "œ": "oe", "Œ": "oe", "æ": "ae"})
+_APOSTROPHES = str.maketrans("‘ʼ", "''")
+"""Those that lists and texts write besides the one that `fold` knows."""
 _PLURAL_LETTERS = 4
 _UNFINISHED = frozenset(("a", "au", "aux", "avec", "d", "de", "des", "du", "en", "par", "pour", "sans", "sur", "'"))
 """Words that nothing ends with: "déclenché par" and "début de" qualify a name, and are none."""
@@ -38,8 +40,7 @@ class Match(NamedTuple):
 @lru_cache(maxsize=1 << 16)
 def fold_word(word: str, plurals: bool = False) -> str:
     """Return a word without case and accents; with `plurals` also without the `s` at the end of a long one."""
-    spread = unicodedata.normalize("NFD", word.translate(_SAME).casefold())
-    bare = "".join(letter for letter in spread if not unicodedata.combining(letter))
+    bare = fold(word.translate(_APOSTROPHES))
     return bare[:-1] if plurals and len(bare) >= _PLURAL_LETTERS and bare.endswith("s") else bare
 
 
@@ -108,12 +109,6 @@ class Names:
                     break
             else:
                 position += 1
-
-
-def find_words_and_names(text: str, names: Names) -> tuple[Offsets, list[Match]]:
-    """Return a text's words, shape (n, 2), and the names found in them."""
-    words = find_words(text)
-    return words, list(names.find(text, words))
 
 
 def _fold_words(text: str, words: Offsets, plurals: bool) -> Name:
