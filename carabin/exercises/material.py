@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from carabin.exercises.exercise import OPTIONS
 from carabin.exercises.form import BLANK, LONGEST_RUN
-from carabin.exercises.units import Unit, find_units
+from carabin.exercises.units import Unit, find_units, tells
 from carabin.exercises.vignettes import find_body
 from carabin.exercises.wording import MEASURED, FoldedPiece, fold, has_shape, mentions
 from carabin.exercises.words import Phrasebook
@@ -26,8 +26,6 @@ LONGEST_QUOTE = 384
 """Tokens."""
 _LONGEST_ANSWER, _LONGEST_MEASURE = 12, 6
 """Words."""
-_SENTENCE = 5
-"""Words of the shortest sentence of a letter before its first heading; letterheads and identities are shorter."""
 NAMED = "named"
 """In the place of a type: what a question names, which may begin with an article."""
 
@@ -252,12 +250,7 @@ class Material:
                     yield Span(begin, last, *tokens, folded.part(begin - start, last - start))
 
     def _tells(self, start: int, end: int) -> bool:
-        """Return whether a unit says something: no heading, and of what stands before the report begins, only prose."""
-        unit = self.text[start:end]
-        if unit.endswith(":"):
-            return False
-        told = start + self.source.start >= self.report.body
-        return told or (unit.endswith(".") and len(unit.split()) >= _SENTENCE)
+        return tells(self.text[start:end], start + self.source.start >= self.report.body)
 
     @cached_property
     def longest_text(self) -> int:

@@ -25,6 +25,8 @@ _ABBREVIATIONS = frozenset(
 )
 """What ends in a point and no sentence: titles, references, streets, months, forms of drugs."""
 
+SENTENCE = 5
+"""Words of the shortest sentence of a letter before its first heading; letterheads and identities are shorter."""
 NEAR = 40
 """Characters around a point that say whether it ends a sentence."""
 
@@ -32,6 +34,18 @@ NEAR = 40
 def find_units(text: str) -> list[Unit]:
     """Return the units of a text, in order: none overlap, none is blank, and each visible character is in one."""
     return [unit for line in _LINE.finditer(text) for unit in _units_of_line(text, *line.span())]
+
+
+def tells(unit: str, in_body: bool) -> bool:
+    """Return whether a unit says something: no heading, and of what stands before the report begins, only prose.
+
+    Args:
+        unit: Its text.
+        in_body: Whether it stands where the report tells (`carabin.exercises.vignettes.find_body`).
+    """
+    if unit.endswith(":"):
+        return False
+    return in_body or (unit.endswith(".") and len(unit.split()) >= SENTENCE)
 
 
 def _units_of_line(text: str, start: int, end: int) -> list[Unit]:
