@@ -20,7 +20,7 @@ from typing import Any
 
 from carabin.errors import CarabinError
 from carabin.exercises.words import WORDS_FILE, ExerciseWords
-from carabin.generation.writer import WriterSettings
+from carabin.generation.writer_settings import WriterSettings
 from export.onnx_files import is_seq2seq
 
 Json = dict[str, Any]

@@ -23,7 +23,7 @@ def t5_config(
 ) -> T5Config:
     """Return the T5Config of a recipe's shape; its frame is that of `training.writing_tokenizer`.
 
-    The last four keys are ours (`carabin.generation.writer.WriterSettings`); transformers keeps them.
+    The last five keys are ours (`carabin.generation.writer_settings.WriterSettings`); transformers keeps them.
     """
     settings: dict[str, Any] = dict(
         vocab_size=vocabulary,
@@ -43,6 +43,7 @@ def t5_config(
         passage_characters=writing.passage_characters,
         exercise_characters=writing.exercise_characters,
         entity_labels=list(labels),
+        conclusion=writing.conclusion,
     )
     return T5Config(**settings)
 

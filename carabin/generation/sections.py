@@ -62,6 +62,14 @@ def find_sections(text: str) -> list[Window]:
     return list(zip(starts, [*starts[1:], len(text)], strict=True))
 
 
+def find_titles(text: str) -> list[Window]:
+    """Return the lines of a text that are a heading and say nothing else, without the blanks around them."""
+    lines = (_LINE.match(text, start) for start in _headings(text))
+    shown = ((match.start(), match.group()) for match in lines if match)
+    titles = [(start + len(line) - len(line.lstrip()), start + len(line.rstrip())) for start, line in shown]
+    return [(start, end) for start, end in titles if ":" not in text[start : end - 1] and text[end - 1] != "."]
+
+
 def _levels(text: str) -> list[list[int]]:
     """Return where a text may be cut, from the best places to the worst."""
     lines = [match.end() for match in _LINE.finditer(text)]

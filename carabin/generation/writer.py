@@ -15,7 +15,7 @@ from carabin.documents import Document, Entity
 from carabin.errors import ModelError
 from carabin.exercises.exercise import Kind, QuestionSet
 from carabin.exercises.form import write_form
-from carabin.exercises.units import find_units
+from carabin.exercises.units import Unit, find_units
 from carabin.exercises.words import ExerciseWords, Phrasebook
 from carabin.generation.constraints import Constraint
 from carabin.generation.decoding import generate
@@ -25,10 +25,12 @@ from carabin.generation.faithfulness import unsupported
 from carabin.generation.known_numbers import SourceNumbers, digit_tokens
 from carabin.generation.limits import Generated, Limits, SpecialTokens
 from carabin.generation.passages import cut_passages
+from carabin.generation.quoted_conclusion import QuotedConclusion, find_quotable, join_quotes
 from carabin.generation.sections import cut_sections
 from carabin.generation.seq2seq import Seq2Seq, Sources
 from carabin.generation.source import Source, read_source, uncopied
 from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
+from carabin.generation.writer_settings import WriterSettings
 from carabin.student_folder import check_student, file_digest, load_tokenizer, read_config, student_name
 
 KINDS: tuple[Kind, ...] = ("qru", "qrm", "qroc")
@@ -44,10 +46,14 @@ class Summary:
 
     Attributes:
         document: The report.
-        text: The conclusion; of a long report, the distinct sentences of its windows'.
+        text: The conclusion; of a long report, the distinct sentences of its windows'. Empty where the report holds
+            nothing that could be quoted.
         windows: How many windows the report was read in.
-        unsupported: What the conclusion claims and the report does not say: numbers, doses, drugs, negations.
+        unsupported: What the conclusion claims and the report does not say: numbers, doses, drugs, negations. Of
+            quotes, what reads otherwise alone than where it stands: what is denied on the line above.
         finished: No window's text was cut by the limit of length.
+        quotes: Of a student that quotes, where each line of the text stands in the report, as (start, end) in code
+            points; None of one that writes in words of its own.
     """
 
     document: Document
@@ -55,37 +61,7 @@ class Summary:
     windows: int
     unsupported: tuple[str, ...]
     finished: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WriterSettings:
-    """What a writing student's config.json says of how it is used."""
-
-    max_written: int
-    """Longest text it writes, in tokens."""
-    passage_characters: int
-    """Longest passage whose entities it writes at once."""
-    exercise_characters: int
-    """Longest window of a report that it writes exercises on."""
-    labels: tuple[str, ...]
-    """Of the entities it writes."""
-
-    @classmethod
-    def of_config(cls, config: dict[str, Any], folder: Path) -> WriterSettings:
-        """Return the settings. Raises ModelError: the student does not write, or its config says not how."""
-        path = folder / "config.json"
-        if not config.get("is_encoder_decoder"):
-            raise ModelError(f"{path}: not a student that writes but one that tags; use it with 'carabin annotate'")
-        names = ("max_written", "passage_characters", "exercise_characters")
-        sizes = [config.get(name) for name in names]
-        for name, size in zip(names, sizes, strict=True):
-            if not isinstance(size, int) or size < 1:
-                raise ModelError(f"{path}: '{name}' must be a positive number; fetch the student again")
-        labels = config.get("entity_labels")
-        if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
-            raise ModelError(f"{path}: 'entity_labels' is not a list of labels; fetch the student again")
-        written, passage, window = cast("list[int]", sizes)
-        return cls(written, passage, window, tuple(labels))
+    quotes: tuple[Unit, ...] | None = None
 
 
 class Writer:
@@ -154,27 +130,57 @@ class Writer:
         return cls(tokenizer, window, engine, settings, student_name(config, folder), words, version)
 
     def summarise(self, documents: Iterable[Document], batch: int = BATCH, beams: int = 1) -> Iterator[Summary]:
-        """Yield each report's conclusion, in order: words of the student's own, numbers of the report's alone.
+        """Yield each report's conclusion, in order.
+
+        As the student's settings say: sentences and lines of the report, word for word; or words of the student's own,
+        numbers of the report's alone.
 
         Args:
             documents: Reports, streamed.
             batch: Reports at once.
             beams: Texts followed at once for each; 1 is greedy.
         """
-        limits = Limits(self.settings.max_written, beams=beams, no_repeat_ngram=REPEATED)
+        conclude = self._quote if self.settings.conclusion == "quoted" else self._conclude
         for some in _batches(documents, batch):
-            windows = [self.sources_of(CONCLUSION, document.text) for document in some]
-            sources = [one for many in windows for one in many]
-            numbers = [SourceNumbers.of_text(one.text, self.plain, self.digits) for one in sources]
-            written = self._write(sources, limits, batch, states=[one.begin() for one in numbers])
-            for document, many in zip(some, windows, strict=True):
-                yield self._summary(document, [next(written) for _ in many])
+            yield from conclude(some, [self.sources_of(CONCLUSION, one.text) for one in some], batch, beams)
 
-    def _summary(self, document: Document, written: Sequence[Generated]) -> Summary:
-        text = join_distinct([self._decode(one.tokens) for one in written])
+    def _conclude(
+        self, documents: Sequence[Document], windows: Sequence[list[Source]], batch: int, beams: int
+    ) -> Iterator[Summary]:
+        limits = Limits(self.settings.max_written, beams=beams, no_repeat_ngram=REPEATED)
+        sources = [one for many in windows for one in many]
+        numbers = [SourceNumbers.of_text(one.text, self.plain, self.digits) for one in sources]
+        written = self._write(sources, limits, batch, states=[one.begin() for one in numbers])
+        for document, many in zip(documents, windows, strict=True):
+            texts = [next(written) for _ in many]
+            yield self._summary(document, join_distinct([self._decode(one.tokens) for one in texts]), texts)
+
+    def _quote(
+        self, documents: Sequence[Document], windows: Sequence[list[Source]], batch: int, beams: int
+    ) -> Iterator[Summary]:
+        # No run of tokens is barred for its repetition: no unit is quoted twice, and each is quoted whole.
+        limits = Limits(self.settings.max_written, beams=beams)
+        bound = [
+            [QuotedConclusion(one, units, self.tokenizer, limits.max_tokens, self.special.end) for one in many]
+            for units, many in zip((find_quotable(one.text) for one in documents), windows, strict=True)
+        ]
+        states = [one.begin() for many in bound for one in many]
+        written = self._write([one for many in windows for one in many], limits, batch, states=states)
+        for document, many in zip(documents, bound, strict=True):
+            texts = [next(written) for _ in many]
+            read = (one.read(text.tokens) for one, text in zip(many, texts, strict=True))
+            quotes = tuple(quote for some in read for quote in some)
+            yield self._summary(document, join_quotes(document.text, quotes), texts, quotes)
+
+    def _summary(
+        self, document: Document, text: str, written: Sequence[Generated], quotes: tuple[Unit, ...] | None = None
+    ) -> Summary:
         claims = unsupported(text, document.text, self.drugs)
+        if quotes is not None:
+            # The numbers and drugs of a whole sentence are the report's own; what it affirms, the line above may deny.
+            claims = [claim for claim in claims if claim.kind == "negation"]
         surfaces = tuple(dict.fromkeys(claim.surface for claim in claims))
-        return Summary(document, text, len(written), surfaces, all(one.finished for one in written))
+        return Summary(document, text, len(written), surfaces, all(one.finished for one in written), quotes)
 
     def exercises(
         self,

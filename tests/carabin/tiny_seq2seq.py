@@ -179,7 +179,9 @@ def write_onnx(folder: Path, vocabulary: int, seed: int = 0, quantized: bool = F
     return onnx_folder
 
 
-def write_writing_student(folder: Path, window: int = 96, max_written: int = 48, int8: bool = True) -> Path:
+def write_writing_student(
+    folder: Path, window: int = 96, max_written: int = 48, int8: bool = True, conclusion: str | None = None
+) -> Path:
     """Write a student's folder and return it; its INT8 files hold other weights, so that one sees which were read."""
     tokenizer = make_tokenizer()
     folder.mkdir(parents=True, exist_ok=True)
@@ -188,6 +190,7 @@ def write_writing_student(folder: Path, window: int = 96, max_written: int = 48,
     size = tokenizer.get_vocab_size()
     config = {"model_type": "t5", "is_encoder_decoder": True, "vocab_size": size, "max_written": max_written, **special}
     config |= {"passage_characters": 200, "exercise_characters": 1200, "entity_labels": ["CHEM", "DISO"]}
+    config |= {} if conclusion is None else {"conclusion": conclusion}
     for name, record in (
         ("config.json", config), ("generation_config.json", special), ("exercises.json", WORDS),
         ("tokenizer_config.json", {"model_max_length": window}),

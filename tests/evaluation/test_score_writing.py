@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 from carabin.documents import Document
 from carabin.exercises.words import ExerciseWords
-from carabin.generation.writer import Writer, WriterSettings
+from carabin.generation.writer import Writer
+from carabin.generation.writer_settings import WriterSettings
 from evaluation import score_writing
 from evaluation.score_writing import main
 from evaluation.writing_report import Amount, score_writer

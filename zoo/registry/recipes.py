@@ -12,6 +12,8 @@ from typing import Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from carabin.generation.writer_settings import ConclusionForm
+
 STRICT = ConfigDict(extra="forbid")
 
 
@@ -79,6 +81,9 @@ class Writing:
     """What a student that writes learns to write, and how much of each one report gives."""
 
     tasks: tuple[WritingTask, ...] = ("conclusion", "exercises", "entities")
+    conclusion: ConclusionForm = "free"
+    """In words of its own, or in sentences and lines of the report (`carabin.generation.quoted_conclusion`): a student
+    too small to write can still choose."""
     conclusion_repeats: int = 1
     """Times that a conclusion is read for each time that the rest is: a report has one, and many exercises."""
     exercises: int = 4
