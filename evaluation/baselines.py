@@ -1,7 +1,7 @@
-"""What writes a conclusion without having learned anything: the figures a student must stand above.
+"""What writes a conclusion without having learned anything: the figures a student must stand above, and one it cannot.
 
 Lead-k is the baseline of news summaries (Nallapati, Zhai and Zhou, 2017); a report tells its end last, so the section
-that stands before the conclusion is copied too.
+that stands before the conclusion is copied too. The oracle has read the conclusion: it is what quoting could reach.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from itertools import takewhile
 
 from carabin.documents import Document
 from carabin.exercises.units import find_units
+from carabin.generation.quoted_conclusion import join_quotes
 from zoo.conclusions import Body
+from zoo.oracle_quotes import choose_quotes
 
 LEAD = 3
 _BLANK_LINES = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
@@ -32,6 +34,11 @@ def copy_last_section(document: Document, body: Body) -> str:
     return _without_heading(sections[-1]) if sections else ""
 
 
+def quote_nearest(document: Document, body: Body) -> str:
+    """Return the sentences of the report that come nearest to its conclusion, which no student has seen."""
+    return join_quotes(body.text, choose_quotes(body.text, body.conclusion))
+
+
 def find_cut(text: str, body: str) -> int:
     """Return where in the body its conclusion was cut out: up to there, body and report are the same."""
     start = len(text) - len(text.lstrip())
@@ -44,5 +51,8 @@ def _without_heading(section: str) -> str:
     return "\n".join(lines) if lines and not first.rstrip().endswith(_LAST_OF_SENTENCE) else section.strip()
 
 
-BASELINES: dict[str, Callable[[Document, Body], str]] = {f"lead-{LEAD}": copy_lead, "last-section": copy_last_section}
+ORACLE = "oracle"
+BASELINES: dict[str, Callable[[Document, Body], str]] = {
+    f"lead-{LEAD}": copy_lead, "last-section": copy_last_section, ORACLE: quote_nearest
+}  # fmt: skip
 """Name -> what it writes of a report, given its body."""

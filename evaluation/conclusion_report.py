@@ -1,4 +1,7 @@
-"""Written conclusions in, their scores out: ROUGE against the carer's, faithfulness to the report, key facts kept."""
+"""Written conclusions in, their scores out: ROUGE against the carer's, faithfulness to the report, key facts kept.
+
+Those that quote and those in words of their own are held against the same conclusion, the carer's.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carabin.documents import Document
+from carabin.exercises.units import find_units
 from carabin.exercises.wording import fold, mentions
 from carabin.generation.faithfulness import Evidence
 from carabin.scoring.bootstrap import RESAMPLES, bootstrap_ratio
@@ -75,6 +79,7 @@ def score_conclusions(
         "scores": {name: [round(value, 6) for value in values] for name, values in scores.items()},
         "faithfulness": score_faithfulness([case.source for case in cases], written, drugs, seed, resamples),
         "key_facts_kept": _score_facts(cases, written, seed, resamples),
+        "verbatim": _count_verbatim(cases, written, seed, resamples),
         "length": {
             "words": bootstrap_ratio([_count_words(text) for text in written], ones, seed, resamples),
             "expected_words": sum(_count_words(case.body.conclusion) for case in cases) / len(cases),
@@ -109,6 +114,22 @@ def _score_facts(cases: Sequence[Case], written: Sequence[str], seed: int, resam
         kept.append(sum(mentions(found, value) for value in values))
     record = _share(kept, told, seed, resamples)
     record["kept"] = record.pop("supported")
+    return record
+
+
+def _count_verbatim(cases: Sequence[Case], written: Sequence[str], seed: int, resamples: int) -> dict[str, Any]:
+    """Return how many sentences and lines of what was written are, to the letter, some of what was read."""
+    hits, trials = [], []
+    for case, text in zip(cases, written, strict=True):
+        known = {case.read[start:end] for start, end in find_units(case.read)}
+        # A quote is a line of its own; alone, it might be cut where it is not beside its neighbours.
+        lines = text.splitlines()
+        quoted, others = [line for line in lines if line in known], [line for line in lines if line not in known]
+        units = [line[start:end] for line in others for start, end in find_units(line)]
+        hits.append(len(quoted) + sum(unit in known for unit in units))
+        trials.append(len(quoted) + len(units))
+    record = _share(hits, trials, seed, resamples)
+    record["verbatim"] = record.pop("supported")
     return record
 
 

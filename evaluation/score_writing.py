@@ -22,6 +22,7 @@ left out.
              "scores": {"rouge1": [...], ...}                                     one a report, for paired intervals
              "faithfulness": {"numbers" | "doses" | "drugs" | "negations": {"supported", "total", "share", "low", ...}},
              "key_facts_kept": {"kept", "total", "share", "low", ...},            of those the gold conclusion tells
+             "verbatim": {"verbatim", "total", "share", "low", ...},         of its sentences, those the report has so
              "length": {"words": figure, "expected_words": float, "finished": figure}},
          "exercises": {
              "n": reports, "asked": questions,

@@ -1,7 +1,8 @@
 """Lessons as tokens: what is read, what is written of it, and what else might have been written at each place.
 
-A student never writes exercises and entities freely: a grammar says which tokens may come next, and most often only one
-may. Learning what the grammar forces would be most of the work, so a lesson says at each place what the choice was.
+A student never writes exercises, entities and quotes freely: a grammar says which tokens may come next, and most often
+only one may. Learning what the grammar forces would be most of the work, so a lesson says at each place what the choice
+was.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from carabin.exercises.targets import encode_form
 from carabin.exercises.words import ExerciseWords, Phrasebook
 from carabin.generation.constraints import Constraint
 from carabin.generation.entity_lines import EntityLines, spell_label
+from carabin.generation.quoted_conclusion import QuotedConclusion, find_quotable
 from carabin.generation.source import Source, read_source
 from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
 from carabin.generation.writer import KINDS
@@ -39,7 +41,9 @@ Written = tuple[list[int], list[list[int]]]
 class LessonEncoder:
     """Turns texts into the rows of `training.lesson_batches.FEATURES`."""
 
-    def __init__(self, tokenizer: Tokenizer, longest: int, words: Mapping[str, Any], labels: Sequence[str]) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, longest: int, words: Mapping[str, Any], labels: Sequence[str], max_written: int
+    ) -> None:
         """Hold what lessons are made with.
 
         Args:
@@ -47,8 +51,10 @@ class LessonEncoder:
             longest: Tokens of a source; a longer one is no lesson: cut short, it would teach to write what it hides.
             words: Stems and terms, as in exercises.json.
             labels: Of the entities that are written and marked.
+            max_written: Tokens of a quoted conclusion, the one that ends it counted.
         """
         self.tokenizer, self.longest, self.labels = tokenizer, longest, tuple(labels)
+        self.max_written = max_written
         self.book = Phrasebook(tokenizer, ExerciseWords.from_dict(words), END)
         self._report = ReportText("")
 
@@ -65,7 +71,7 @@ class LessonEncoder:
             "text": text.text,
             "targets": targets,
             "choices": [choices for _, choices in written],
-            "marks": self._mark(text.marked, source),
+            "marks": self._mark(self._marked(text), source),
             "tokens": len(source.input_ids) + sum(map(len, targets)),
         }
 
@@ -73,6 +79,9 @@ class LessonEncoder:
         if text.conclusion is not None:
             ids = [*self.tokenizer.encode(text.conclusion, add_special_tokens=False).ids, END]
             yield ids, [[] for _ in ids]
+        if text.quotes:
+            quoting = QuotedConclusion(source, find_quotable(text.text), self.tokenizer, self.max_written, END)
+            yield from _choose([*quoting.spell(text.quotes), END], quoting.begin())
         if text.entities is not None:
             yield from self._write_entities(text.entities, source)
         if text.drafts:
@@ -107,15 +116,29 @@ class LessonEncoder:
         if place is not None:
             yield from _choose([*ids, END], place)
 
-    def _mark(self, entities: Sequence[Entity] | None, source: Source) -> list[int]:
-        """Return for each token that is read the number of its entity's label, 0 where it is of none."""
-        if entities is None:
+    @property
+    def kinds_of_marks(self) -> int:
+        """How many marks there are beside none: one a label, and one for what a conclusion quotes."""
+        return len(self.labels) + 1
+
+    def _marked(self, text: Text) -> list[tuple[int, int, int]] | None:
+        """Return what is marked in a text, each (start, end, mark); None where nobody has marked it."""
+        if text.quotes:
+            return [(start, end, self.kinds_of_marks) for start, end in text.quotes]
+        if text.marked is None:
+            return None
+        return [(one.start, one.end, self.labels.index(one.label) + 1) for one in text.marked]
+
+    @staticmethod
+    def _mark(marked: Sequence[tuple[int, int, int]] | None, source: Source) -> list[int]:
+        """Return for each token that is read its mark, 0 where it has none."""
+        if marked is None:
             return [UNMARKED] * len(source.input_ids)
         marks = np.zeros(len(source.ids), dtype=np.int64)
-        for entity in entities:
-            copied = source.tokens(entity.start, entity.end)
+        for start, end, mark in marked:
+            copied = source.tokens(start, end)
             if copied:
-                marks[slice(*copied)] = self.labels.index(entity.label) + 1
+                marks[slice(*copied)] = mark
         read = len(source.input_ids) - 1 - len(source.ids)  # the prefix stands before the text, the end after
         return [UNMARKED] * read + marks.tolist() + [UNMARKED]
 

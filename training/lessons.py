@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 from carabin.documents import Document, Entity
 from carabin.exercises.form import Draft
+from carabin.exercises.units import Unit
 from carabin.generation.faithfulness import unsupported
 from carabin.generation.passages import cut_passages
 from zoo.conclusions import split_conclusion
+from zoo.oracle_quotes import choose_quotes
 from zoo.registry.recipes import Writing, WritingTask
 from zoo.synthesis.exercises import make_drafts
 
@@ -27,6 +29,7 @@ class Text:
         document: Id of the report.
         text: The report, its body, or a passage of it.
         conclusion: To write, for the task `conclusion`.
+        quotes: To write in its place by a student that quotes: (start, end) of units of `text`, in order.
         entities: To write, for the task `entities`; their places count in `text`.
         drafts: To write, for the task `exercises`: each one draft, or the three of a progressive file; their places
             count in the report.
@@ -39,6 +42,7 @@ class Text:
     document: str
     text: str
     conclusion: str | None = None
+    quotes: tuple[Unit, ...] = ()
     entities: tuple[Entity, ...] | None = None
     drafts: tuple[tuple[Draft, ...], ...] = ()
     place: int = 0
@@ -49,7 +53,8 @@ class Text:
 def gold_texts(documents: Iterable[Document], split: str, writing: Writing, seed: int) -> Iterator[Text]:
     """Yield what annotated reports teach to write.
 
-    A conclusion that claims what its body does not say would teach to invent: it is left out.
+    A conclusion that claims what its body does not say would teach to invent: it is left out. Where conclusions are
+    quoted, what is taught is the choice of sentences that comes nearest to it, and none invents.
 
     Args:
         documents: Synthetic reports; others teach their conclusions and their entities alone.
@@ -84,9 +89,15 @@ def bare_texts(documents: Iterable[Document], writing: Writing, seed: int) -> It
 
 def _gold_conclusion(document: Document, writing: Writing) -> Iterator[Text]:
     body = split_conclusion(document) if "conclusion" in writing.tasks else None
-    if body is not None and not unsupported(body.conclusion, body.text):
-        for _ in range(writing.conclusion_repeats):
-            yield Text("conclusion", document.id, body.text, conclusion=body.conclusion.strip())
+    if body is None:
+        return
+    if writing.conclusion == "quoted":
+        taught = Text("conclusion", document.id, body.text, quotes=choose_quotes(body.text, body.conclusion))
+    elif unsupported(body.conclusion, body.text):
+        return
+    else:
+        taught = Text("conclusion", document.id, body.text, conclusion=body.conclusion.strip())
+    yield from [taught] * writing.conclusion_repeats
 
 
 def cut_windows(report: Text, drafts: Iterable[Sequence[Draft]], writing: Writing, seed: int) -> Iterator[Text]:

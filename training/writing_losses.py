@@ -19,8 +19,9 @@ BARRED = -1e4
 FORM = 0.5
 """Weight of writing without a grammar beside choosing within it: `generate` of transformers knows no grammar."""
 MARKED = 0.5
-"""Weight of marking the entities of what is read, which teaches the encoder what words are while nothing is written
-well yet. The layer that marks is thrown away: it is a scaffold (Caruana, "Multitask learning", 1997)."""
+"""Weight of marking the entities of what is read, or what its conclusion quotes, which teaches the encoder what words
+are while nothing is written well yet. The layer that marks is thrown away: it is a scaffold (Caruana, "Multitask
+learning", 1997)."""
 
 
 def token_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -74,7 +75,7 @@ class WritingObjective(nn.Module):
             weights: `gold_weight` of the words to write, gold or its teacher's; `soft_weight` and `temperature` of the
                 divergence from a teacher of the same vocabulary.
             teacher: Runs beside the student where `soft_weight` > 0, on the clean source; never trained.
-            labels: Of the entities that it learns to mark in what it reads; 0 marks nothing.
+            labels: Marks that it learns to set on what it reads (`LessonEncoder.kinds_of_marks`); 0 sets none.
         """
         super().__init__()
         self.model = model

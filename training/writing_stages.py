@@ -81,8 +81,8 @@ def train_writer(
     def work(into: Path) -> dict[str, Any]:
         model, wrapped = build(), PreTrainedTokenizerFast.from_pretrained(tokenizer)
         reader, longest = wrapped.backend_tokenizer, wrapped.model_max_length
+        encoder = LessonEncoder(reader, longest, words, model.config.entity_labels, model.config.max_written)
         if group.leader:
-            encoder = LessonEncoder(reader, longest, words, model.config.entity_labels)
             write_rows(filter(None, map(encoder.encode, texts)), FEATURES, into / "lessons")
         group.wait()
         lessons = Dataset.load_from_disk(str(into / "lessons"))
@@ -95,7 +95,7 @@ def train_writer(
         beside = None if teacher is None else T5ForConditionalGeneration.from_pretrained(
             teacher, attn_implementation="eager"
         )  # fmt: skip
-        objective = WritingObjective(model, recipe.distillation, beside, len(model.config.entity_labels))
+        objective = WritingObjective(model, recipe.distillation, beside, encoder.kinds_of_marks)
         with measure_energy(figures):
             figures |= optimise(objective, batcher, plan, recipe.training, into / "training", recipe.seed, title)
         if group.leader:

@@ -3,9 +3,10 @@
     <folder>/<task>-00000.jsonl   {"id": text, "texts": [what the teacher wrote of it, …]} a line
     <folder>/run.json             written last: for which teacher, corpora and options, and how much was rejected
 
-A teacher with weights writes exercises and entities within the constraints that its student will write in; conclusions
-freely, and those that claim a number, dose, drug or negation that their source has not are rejected and counted. An
-endpoint's texts are judged by `training.endpoint_writer`.
+A teacher with weights writes exercises and entities within the constraints that its student will write in, and quoted
+conclusions too; of both forms of conclusions those that claim a number, dose, drug or negation that their source has
+not are rejected and counted. An endpoint writes in words of its own and is judged by `training.endpoint_writer`; a
+student that quotes learns the sentences that come nearest.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from training.endpoint_teacher_answers import Listed, align
 from training.endpoint_writer import read_texts, write_texts, write_with_endpoint
 from training.lessons import Text, bare_texts, cut_windows
 from training.texts import transfer_documents
+from zoo.oracle_quotes import read_quotes
 from zoo.plan import Plan
-from zoo.registry.recipes import WritingTask
+from zoo.registry.recipes import Writing, WritingTask
 from zoo.synthesis.exercises import exercise_words
 
 SEPARATOR = " | "
@@ -107,7 +109,7 @@ def read_targets(plan: Plan, folder: Path) -> Iterator[Text]:
             if written and task == "exercises":
                 yield from cut_windows(text, _read_drafts(written, text.text), writing, plan.profile.data_seed)
             elif written:
-                taught = _taught(text, written)
+                taught = _taught(text, written, writing)
                 yield from [taught] * (writing.conclusion_repeats if task == "conclusion" else 1)
 
 
@@ -121,7 +123,9 @@ def _bare(plan: Plan, task: WritingTask) -> Iterator[Text]:
     return bare_texts(transfer_documents(plan), replace(plan.profile.writing, tasks=(task,)), plan.profile.data_seed)
 
 
-def _taught(text: Text, written: Sequence[str]) -> Text:
+def _taught(text: Text, written: Sequence[str], writing: Writing) -> Text:
+    if text.task == "conclusion" and writing.conclusion == "quoted":
+        return replace(text, quotes=read_quotes(text.text, written[0]))
     if text.task == "conclusion":
         return replace(text, conclusion=written[0])
     lines = [line.rpartition(SEPARATOR) for line in written[0].splitlines() if SEPARATOR in line]

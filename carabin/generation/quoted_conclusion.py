@@ -23,8 +23,8 @@ from carabin.generation.source import Source
 from carabin.generation.spelling import Fork, Runs, Spelling, walk
 
 MOST_QUOTES = 3
-"""Units of one window at most: conclusions that carers wrote of synthetic reports have two or three sentences, and the
-best choice of units comes no nearer to them with a fourth (docs/decisions/0012-conclusions-that-quote.md)."""
+"""Units of one window at most: no synthetic report's conclusion is come nearer to with a fourth
+(docs/decisions/0012-conclusions-that-quote.md)."""
 BETWEEN = "\n"
 """What stands between two quotes; no unit holds it."""
 

@@ -116,8 +116,10 @@ def test_a_quote_claims_no_number_and_no_drug_that_is_not_the_reports(text, seed
 
 
 def test_each_sentence_of_a_sound_report_is_supported_by_it():
-    """What is not seen as supported where it stands: a bare number that begins a sentence (`. 2024`), two sentences cut
-    from one phrase. `Writer` flags neither."""
+    """Those of others need not be: a bare number that begins a sentence (`. 2024`) is seen alone, not in its place.
+
+    `Writer` flags no such number, as the test above says.
+    """
     assert not [one for start, end in find_quotable(REPORT) for one in unsupported(REPORT[start:end], REPORT, DRUGS)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from carabin.documents import Document
 from carabin.exercises.form import write_form
 from carabin.generation.passages import cut_passages
+from carabin.generation.quoted_conclusion import join_quotes
 from training.batches import Visit
 from training.lesson_batches import FEATURES, LessonBatcher, count_written
 from training.lesson_encoding import UNMARKED, LessonEncoder
@@ -17,6 +20,7 @@ from training.lessons import bare_texts, gold_texts
 from training.rows import write_rows
 from training.writing_losses import NO_TOKEN
 from training.writing_tokenizer import FRAME, train_writing_tokenizer
+from training.written_targets import _taught
 from zoo.labels import LABEL_SETS
 from zoo.registry.recipes import NoiseRecipe, Writing
 from zoo.runs import RunError
@@ -34,7 +38,7 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def encode(tokenizer):
     drafts = (draft for report in REPORTS for some in make_drafts(report, "train", 1) for draft in some)
-    return LessonEncoder(tokenizer, 4000, exercise_words(drafts, "train"), sorted(LABEL_SETS["umls"])).encode
+    return LessonEncoder(tokenizer, 4000, exercise_words(drafts, "train"), sorted(LABEL_SETS["umls"]), 320).encode
 
 
 @given(st.text())
@@ -178,3 +182,53 @@ def test_a_source_is_perturbed_and_what_is_written_of_it_is_not(tokenizer, encod
     assert torch.equal(
         clean["decoder_input_ids"][:, 1:][written[:, 1:]], clean["labels"].roll(1, 1)[:, 1:][written[:, 1:]]
     )
+
+
+QUOTED = Writing(tasks=("conclusion",), conclusion="quoted", conclusion_repeats=1)
+
+
+def test_a_quoted_conclusion_is_taught_as_the_constraint_writes_it(tokenizer, encode):
+    """Targets that the constraint would not write teach nothing; choices without the target teach the opposite."""
+    taught, open_choices = 0, 0
+    for text in gold_texts(REPORTS, "train", QUOTED, 1):
+        assert text.conclusion is None
+        lesson = encode(text)
+        (ids,), (choices,) = lesson["targets"], lesson["choices"]
+        lines = tokenizer.decode(ids[:-1], skip_special_tokens=False).split("\n")
+        assert [line.strip() for line in lines] == [text.text[start:end] for start, end in text.quotes]
+        assert all(token in some for token, some in zip(ids, choices, strict=True))
+        open_choices += sum(len(some) > 1 for some in choices)
+        taught += 1
+    assert taught > 4 and open_choices >= 2 * taught
+
+
+def test_the_encoder_is_taught_what_the_conclusion_quotes(tokenizer, encode):
+    beyond = len(LABEL_SETS["umls"]) + 1
+    for text in gold_texts(REPORTS, "train", QUOTED, 1):
+        lesson = encode(text)
+        read = tokenizer.encode(lesson["prefix"] + text.text)
+        marked = [mark == beyond for mark in lesson["marks"]]
+        assert set(lesson["marks"]) <= {UNMARKED, 0, beyond} and any(marked)
+        for mark, (start, end) in zip(marked[:-1], read.offsets[:-1], strict=True):
+            places = range(start - len(lesson["prefix"]), end - len(lesson["prefix"]))
+            inside = any(first <= place < last for place in places for first, last in text.quotes)
+            assert mark == inside or not text.text[max(places[0], 0) : places[-1] + 1].strip()
+
+
+def test_a_quote_too_long_to_be_written_is_left_out_of_the_lesson(tokenizer):
+    short = LessonEncoder(tokenizer, 4000, {"stems": {}, "terms": {}}, ["DISO"], 24).encode
+    lengths = [
+        len(ids) for text in gold_texts(REPORTS, "train", QUOTED, 1) if (row := short(text)) for ids in row["targets"]
+    ]
+    assert lengths and max(lengths) <= 24
+
+
+def test_what_a_teacher_quoted_or_wrote_is_taught_as_quotes():
+    text = next(iter(gold_texts(REPORTS, "train", QUOTED, 1)))
+    bare = replace(text, quotes=())
+    assert _taught(bare, [join_quotes(text.text, text.quotes)], QUOTED) == text
+    start, end = text.quotes[0]
+    near = _taught(bare, [f"En somme, {text.text[start:end]}"], QUOTED)
+    assert text.quotes[0] in near.quotes and near.conclusion is None
+    free = _taught(bare, ["Suites simples."], Writing(tasks=("conclusion",)))
+    assert free.conclusion == "Suites simples." and free.quotes == ()
