@@ -166,7 +166,7 @@ class _Writing:
         ways: dict[str, Callable[[], Constraint]] = {}
         least, most = RIGHTS[asked.kind]
         facts = (asked.kind, asked.asks, asked.run, asked.rights)
-        if len(asked.rights) >= least and self.material.can_finish(*facts):
+        if len(asked.rights) >= least and self.material.is_whole(*facts):
             ways[ASK] = partial(self._stem, asked)
         if len(asked.rights) < most and any(True for _ in self.material.rights(*facts)):
             ways[RIGHT] = partial(self._right, asked)
@@ -187,7 +187,7 @@ class _Writing:
         return self._after_options(asked)
 
     def _hole(self, asked: _Asked) -> Constraint:
-        spans = list(self.material.holes(asked.template, asked.run, asked.rights))
+        spans = list(self.material.holes(asked.asks, asked.template, asked.run, asked.rights))
         return self._copy_spans(spans, lambda n: self._after_options(replace(asked, hole=spans[n])))
 
     def _after_options(self, asked: _Asked) -> Constraint:

@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
+from carabin.exercises.evidence import Evidence
 from carabin.exercises.exercise import OPTIONS
 from carabin.exercises.form import BLANK, LONGEST_RUN
 from carabin.exercises.units import Unit, find_units, tells
@@ -52,6 +53,7 @@ class ReportText:
         self.folded = fold(text)
         self.units = find_units(text)
         self.body = find_body(text)
+        self.evidence = Evidence(text, self.units, self.body)
         self.unnamed: dict[str, list[int]] = {}
         """By type, the terms that stand nowhere in the report, by number: looked for once for all its windows."""
 
@@ -104,6 +106,7 @@ class Material:
         self._wrong: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         self._fits: dict[tuple[str, str, Run], bool] = {}
         self._found: dict[tuple[int, str], list[Span]] = {}
+        self._answers: dict[tuple[int, str], list[Span]] = {}
 
     def quoted(self, run: Run) -> Unit:
         """Return where a run of units begins and ends in the source's text."""
@@ -115,13 +118,13 @@ class Material:
             return
         last = len(self.units) if scope.last is None else scope.last
         for first in range(scope.first, last):
-            fits = False
             for stop in range(first + 1, min(last, first + (LONGEST_RUN if kind == "qrm" else 1)) + 1):
                 tokens = self.source.tokens(*self.quoted((first, stop)))
                 if tokens is None or tokens[1] - tokens[0] > LONGEST_QUOTE:
                     break
-                # A run that fits does so however much longer it gets: what is looked at of it first stays the same.
-                fits = fits or self._fits_run(kind, asks, (first, stop))
+                if not self.answers(first, asks):
+                    break
+                fits = self.answers(stop - 1, asks) and self._fits_run(kind, asks, (first, stop))
                 if fits and not self._is_avoided(asks, (first, stop), scope):
                     yield first, stop
 
@@ -144,9 +147,16 @@ class Material:
 
         Only the first ways are tried, in an order that never changes: where this says yes, one of the next steps does.
         """
-        if len(rights) < RIGHTS[kind][0]:
-            tried = islice(self._further(kind, asks, run, rights), TRIED)
-            return any(self.can_finish(kind, asks, run, (*rights, span)) for span in tried)
+        if self.is_whole(kind, asks, run, rights):
+            return True
+        last = (run[1] - 1, run[1]) if len(rights) + 1 >= RIGHTS[kind][0] else run
+        tried = islice(self._further(kind, asks, run, rights, last), TRIED)
+        return any(self.can_finish(kind, asks, run, (*rights, span)) for span in tried)
+
+    def is_whole(self, kind: str, asks: str, run: Run, rights: tuple[Span, ...]) -> bool:
+        """Return whether a question with these right answers needs no other."""
+        if len(rights) < RIGHTS[kind][0] or not self._reaches(run, rights):
+            return False
         enough = self._has_enough_terms(kind, asks, len(rights), rights)
         return enough and bool(self.stems(kind, asks, run, rights, 1))
 
@@ -156,41 +166,70 @@ class Material:
             if self.can_finish(kind, asks, run, (*chosen, span)):
                 yield span
 
-    def _further(self, kind: str, asks: str, run: Run, chosen: tuple[Span, ...]) -> Iterator[Span]:
+    def _reaches(self, run: Run, rights: Sequence[Span]) -> bool:
+        """Return whether the last answer stands in the last unit that is quoted."""
+        return bool(rights) and rights[-1].start >= self.units[run[1] - 1][0]
+
+    def _further(
+        self, kind: str, asks: str, run: Run, chosen: tuple[Span, ...], among: Run | None = None
+    ) -> Iterator[Span]:
+        """Yield what may be answered next; the first answer stands in the first unit that is quoted."""
         if len(chosen) == RIGHTS[kind][1]:
             return
         after, known = (chosen[-1].end if chosen else 0), {answer.folded for answer in chosen}
-        for unit in range(*run):
+        for unit in range(*(among or run)) if chosen else range(run[0], run[0] + 1):
             if self.units[unit][1] > after:
                 yield from (
-                    span for span in self._spans(unit, asks) if span.start >= after and span.folded not in known
+                    span for span in self.answers(unit, asks) if span.start >= after and span.folded not in known
                 )
 
     def stems(self, kind: str, asks: str, run: Run, rights: Sequence[Span], most: int | None = None) -> list[int]:
         """Return the templates that give no answer away and can be filled, by number; at most so many."""
         phrases = self.book.stems(kind, asks)
         numbers = (
-            n for n in range(len(phrases.texts)) if self._can_ask(phrases.texts[n], phrases.folded[n], run, rights)
+            n
+            for n in range(len(phrases.texts))
+            if self._can_ask(asks, phrases.texts[n], phrases.folded[n], run, rights)
         )
         return list(islice(numbers, most))
 
-    def _can_ask(self, template: str, folded: str, run: Run, rights: Sequence[Span]) -> bool:
+    def _can_ask(self, asks: str, template: str, folded: str, run: Run, rights: Sequence[Span]) -> bool:
         if any(mentions(folded, answer.folded) for answer in rights):
             return False
-        return BLANK not in template or any(True for _ in self.holes(template, run, rights, TRIED))
+        return BLANK not in template or any(True for _ in self.holes(asks, template, run, rights))
 
-    def holes(self, template: str, run: Run, rights: Sequence[Span], tried: int | None = None) -> Iterator[Span]:
-        """Yield what of the quote the question can name without giving an answer away, among the first so many."""
-        for span in islice(self._apart(run, rights), tried):
+    def holes(self, asks: str, template: str, run: Run, rights: Sequence[Span]) -> Iterator[Span]:
+        """Yield what of the quote the question can name: it leads to the answers and gives none away."""
+        for span in self._named(asks, fold(template), run, rights):
             stem = fold(template.replace(BLANK, self.text[span.start : span.end]))
             if not any(mentions(stem, answer.folded) for answer in rights):
                 yield span
 
-    def _apart(self, run: Run, rights: Sequence[Span]) -> Iterator[Span]:
-        for unit in range(*run):
-            for span in self._spans(unit, NAMED):
-                if not any(span.start < answer.end and answer.start < span.end for answer in rights):
+    def _named(self, asks: str, template: str, run: Run, rights: Sequence[Span]) -> Iterator[Span]:
+        """Yield what stands in the unit of the first answer, apart from it, and leads to it alone."""
+        evidence, answer = self.report.evidence, rights[0]
+        unit = next(number for number in range(*run) if self.units[number][1] >= answer.end)
+        place, start = self._placed(unit), self.units[unit][0]
+        shown, answered = evidence.of(place), (answer.start - start, answer.end - start)
+        for span in self._spans(unit, NAMED):
+            apart = span.end <= answer.start or answer.end <= span.start
+            if apart and shown.may_name(asks, template, span.start - start, span.end - start, answered):
+                if not evidence.is_told_twice(self.text[span.start : span.end], place):
                     yield span
+
+    def answers(self, unit: int, asks: str) -> list[Span]:
+        """Return the stretches of words of a unit that the report shows to be of a type."""
+        if (unit, asks) not in self._answers:
+            shown, start = self.report.evidence.of(self._placed(unit)), self.units[unit][0]
+            spans = self._spans(unit, asks) if shown.asks(asks) else []
+            self._answers[unit, asks] = [
+                span for span in spans if shown.may_answer(asks, span.start - start, span.end - start)
+            ]
+        return self._answers[unit, asks]
+
+    def _placed(self, unit: int) -> Unit:
+        start, end = self.units[unit]
+        return start + self.source.start, end + self.source.start
 
     def terms(self, asks: str, rights: Sequence[Span]) -> list[int]:
         """Return the terms that can be wrong answers, by number: not in the report, and holding no right answer."""
