@@ -2,6 +2,7 @@
 
 A conclusion that a student writes is a proposal. With each comes what it claims and the report does not say: numbers,
 doses, drugs, negations (`carabin.generation.faithfulness`); none claimed wrongly is not yet a conclusion that is right.
+A student that quotes concludes in sentences of the report, and each comes with its place there.
 """
 
 from __future__ import annotations
@@ -158,13 +159,15 @@ def _conclude(student: Student, beams: int, documents: Sequence[Document]) -> It
 
 
 def _carry(document: Document, summary: Summary | None) -> Document:
-    found: dict[str, Any] = {"summary": "", "windows": 0, "finished": True, "unsupported": []}
+    found: dict[str, Any] = {"summary": "", "windows": 0, "finished": True, "unsupported": [], "quotes": None}
     if summary is not None:
+        quotes = summary.quotes
         found = {
             "summary": summary.text,
             "windows": summary.windows,
             "finished": summary.finished,
             "unsupported": list(summary.unsupported),
+            "quotes": None if quotes is None else [{"start": start, "end": end} for start, end in quotes],
         }
     return replace(document, entities=(), attributes={_SUMMARY: found})
 
@@ -189,7 +192,11 @@ class SummaryWriter(Writer):
 
 
 class SummaryLines(SummaryWriter):
-    """JSONL: `id`, `summary`, `windows`, `finished`, `unsupported`, and who wrote it."""
+    """JSONL: `id`, `summary`, `windows`, `finished`, `unsupported`, `quotes`, and who wrote it.
+
+    `quotes` are the places in the report, {start, end} in code points, of the lines of `summary`, in order; null of a
+    student that writes in words of its own, and of a blank report.
+    """
 
     suffix = ".jsonl"
     suffixes = (".jsonl", ".ndjson")
@@ -209,15 +216,18 @@ class SummaryText(SummaryWriter):
     def line(self, document: Document, provenance: Provenance) -> str:
         """Return a report's conclusion as a paragraph."""
         found = document.attributes[_SUMMARY]
-        notes = []
+        quotes, notes = found["quotes"], []
         if found["unsupported"]:
-            notes.append(f"  Absent du compte rendu, à vérifier : {' ; '.join(found['unsupported'])}")
+            why = "Absent du compte rendu" if quotes is None else "Cité hors de son contexte"
+            notes.append(f"  {why}, à vérifier : {' ; '.join(found['unsupported'])}")
+        if quotes:
+            notes.append("  Phrases du compte rendu, citées mot pour mot")
         if not found["finished"]:
             notes.append("  Conclusion coupée à la longueur permise")
         if found["windows"] > 1:
             notes.append(f"  Compte rendu lu en {found['windows']} parties")
         title = f"{document.id} (proposition de {provenance.model}, à relire)"
-        text = found["summary"] or "Rien à conclure."
+        text = found["summary"] or ("Rien à conclure." if quotes is None else "Rien à citer du compte rendu.")
         shown = "\n".join(_printable(line) for line in (title, *text.splitlines(), *notes))
         return f"{shown}\n\n"
 

@@ -14,7 +14,7 @@ metrics.json of a student that writes, schema 1. A figure is {"value", "low", "h
 0.95, "resamples": 1000}; its value is null where there was nothing to count. Of a split, what its corpus cannot tell is
 left out.
 
-    {"schema": 1, "model": as `evaluation.score_ner`,
+    {"schema": 1, "model": as `evaluation.score_ner`, "conclusions": "free" | "quoted",
      "splits": {"<corpus>/<split>": {
          "corpus": id, "revision": str, "documents": n, "noise": null | {"kind", "rate"},
          "conclusion": {
@@ -109,7 +109,9 @@ def score_model(
             )
             splits[name] = {**source, **scores}
     model = describe_model(folder, which)
-    return {"schema": SCHEMA, "model": model, "splits": splits, "provenance": provenance(plan["profile"]["data_seed"])}
+    made = provenance(plan["profile"]["data_seed"])
+    form = plan["profile"]["writing"].get("conclusion", "free")  # a plan of before it was a choice says nothing
+    return {"schema": SCHEMA, "model": model, "conclusions": form, "splits": splits, "provenance": made}
 
 
 def score_run_baselines(run: Path, plan: dict[str, Any], registry: Registry, made_with: dict[str, Any]) -> str:

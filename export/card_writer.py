@@ -7,6 +7,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
+from carabin.generation.quoted_conclusion import MOST_QUOTES
 from carabin.generation.tasks import CONCLUSION, ENTITIES
 from carabin.generation.tasks import EXERCISES as EXERCISE_PREFIX
 from carabin.generation.writer import REPEATED
@@ -66,12 +67,14 @@ def facts(student: Student, metrics: Mapping[str, Json], parity: Json) -> dict[s
         "headline": f"ROUGE-L : {interval(figure).replace('.', ',')} sur {name}" if figure else "ROUGE-L : non mesurée",
         "splits": sections,
         "learned": [task for task in ("exercises", "entities") if any(section[task] for section in sections)],
+        "quoted": metrics["student"].get("conclusions") == "quoted",
         "failures": failures(metrics),
         "int8_sentence": int8_sentence(parity["int8"], "The `onnx/*_quantized.onnx` files are"),
         "merged": parity["merged_vs_unmerged"],
         "suffix": "_quantized" if parity["int8"]["published"] else "",
         "prefixes": {"conclusion": CONCLUSION, "exercises": EXERCISE_PREFIX, "entities": ENTITIES},
         "repeated": REPEATED,
+        "most_quotes": MOST_QUOTES,
         "compared_tokens": parity["torch_vs_onnx"]["tokens"],
     }
 
@@ -102,6 +105,7 @@ def _conclusion(metrics: Mapping[str, Json], name: str, scored: Mapping[str, Jso
         "n": own["n"],
         "rouge": [(who, [interval(one[key]) for key in ROUGES]) for who, one in everyone.items() if "rougeL" in one],
         "faithful": [(who, [*map(_supported, list_claims(one)), _facts_kept(one)]) for who, one in everyone.items()],
+        "verbatim": own.get("verbatim"),
         "words": f"{own['length']['words']['value']:.0f}",
         "expected_words": f"{own['length']['expected_words']:.0f}",
         "finished": percent(own["length"]["finished"]["value"]),

@@ -8,6 +8,8 @@ from export.card_facts import Json, by_role, clean_splits, entity_failures, is_a
 
 CLAIMS = {"numbers": "numbers", "doses": "doses", "drugs": "drug names", "negations": "negations"}
 """Kind of claim -> how it is called."""
+ORACLE = "oracle"
+"""Among the baselines the one that has read the conclusion: nobody is expected to stand above it."""
 
 
 def rouge_l(split: Json) -> Json | None:
@@ -37,7 +39,7 @@ def failures(metrics: Mapping[str, Json]) -> list[str]:
             found += [
                 f"{name}: not shown to write better conclusions than {writer}, which has learned nothing."
                 for writer, one in baselines(metrics, name, "conclusion").items()
-                if "rougeL" in one and not is_above(conclusion["rougeL"], one["rougeL"])
+                if writer != ORACLE and "rougeL" in one and not is_above(conclusion["rougeL"], one["rougeL"])
             ]
         if exercises := split.get("exercises"):
             found += _bad_exercises(name, exercises)

@@ -49,7 +49,11 @@ def summarise(
     encoding: Encoding = "utf-8",
     max_characters: MaxCharacters = LONGEST,
 ) -> None:
-    """Propose the conclusion of reports, and say what in it the report does not support."""
+    """Propose the conclusion of reports, and say what in it the report does not support.
+
+    A student that quotes (its card says so) concludes in sentences of the report, word for word, and gives their
+    places: it invents nothing and rewords nothing. Any other writes in words of its own.
+    """
     from carabin.formats import ReadOptions
     from carabin.summarise import SummariseOptions, summarise_files
 

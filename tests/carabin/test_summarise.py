@@ -13,6 +13,8 @@ from carabin.summarise import SummariseOptions, summarise_files
 from tests.carabin.exercise_cases import REPORT
 from tests.carabin.tiny_seq2seq import write_writing_student
 
+MADE = ("model", "software", "date")
+
 
 @pytest.fixture(scope="module")
 def writing_student(tmp_path_factory):
@@ -40,7 +42,8 @@ def test_every_report_has_its_conclusion_once_in_order(reports, writing_student,
     assert (report.read, report.documents, report.errors, report.blank) == (6, 5, 1, 1)
     assert [record["id"] for record in read_lines(report.errors_path)] == ["bad"]
     for record in found:
-        assert set(record) == {"id", "summary", "windows", "finished", "unsupported", "model", "software", "date"}
+        assert set(record) == {"id", "summary", "windows", "finished", "unsupported", "quotes", *MADE}
+        assert record["quotes"] is None  # words of its own
         assert record["model"].startswith("tiny@")
         # Longer than a window: read whole, and it is said in how many parts.
         assert record["windows"] > 1 or record["id"] == "3"
@@ -132,3 +135,29 @@ def test_what_a_terminal_obeys_is_not_written_as_it_is(writing_student, tmp_path
     stream = io.StringIO()
     summarise_files([note], None, writing_student, stream=stream)
     assert all(character.isprintable() or character == "\n" for character in stream.getvalue())
+
+
+def test_quotes_come_with_their_places_in_the_report(reports, tmp_path):
+    """Places of the window, or of the trimmed text, would show a carer the wrong sentence."""
+    student = write_writing_student(tmp_path / "quotes", window=150, max_written=64, conclusion="quoted")
+    summarise_files([reports], tmp_path / "out.jsonl", student)
+    texts = {record["id"]: record.get("text") for record in read_lines(reports)}
+    found = read_lines(tmp_path / "out.jsonl")
+    assert [record["id"] for record in found] == ["0", "1", "2", "3", "5"]
+    for record in found:
+        lines = [texts[record["id"]][quote["start"] : quote["end"]] for quote in record["quotes"] or ()]
+        assert "\n".join(lines) == record["summary"]
+        assert bool(lines) == (record["id"] != "3") and not record["unsupported"]
+
+
+def test_what_is_read_says_that_it_is_quoted_and_when_there_is_nothing_to_quote(tmp_path):
+    student = write_writing_student(tmp_path / "quotes", window=500, max_written=200, conclusion="quoted")
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.txt").write_bytes("Motif :\r\nFièvre aiguë e\u0301puisante.\r\n".encode())
+    (notes / "b.txt").write_text("Motif :\n\nExamens :\n-----\n", encoding="utf-8")
+    stream = io.StringIO()
+    summarise_files([notes], None, student, stream=stream)
+    first, second = stream.getvalue().strip().split("\n\n")
+    assert first.splitlines()[1:] == ["Fièvre aiguë e\u0301puisante.", "  Phrases du compte rendu, citées mot pour mot"]
+    assert second.splitlines()[1:] == ["Rien à citer du compte rendu."]

@@ -79,7 +79,7 @@ def test_a_run_is_scored_once_and_its_figures_are_those_of_its_models(run, write
     assert teacher["splits"][SPLIT]["conclusion"]["rougeL"]["value"] == 1.0
     assert student["model"]["parameters"] == 6
     assert student["splits"][SPLIT]["corpus"] == "synthetic-reports"
-    assert set(baselines["splits"][SPLIT]["writers"]) == {"gold", "lead-3", "last-section"}
+    assert set(baselines["splits"][SPLIT]["writers"]) == {"gold", "lead-3", "last-section", "oracle"}
 
     writers.clear()
     main(run, ROLES, exercises=3, entities=2)

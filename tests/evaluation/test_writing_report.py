@@ -135,8 +135,23 @@ def test_the_rules_hold_for_the_gold_itself():
     """A rule that the gold breaks would be no measure of a student."""
     writers = score_baselines(make_reports(25), SPLIT, 1, exercises=25, resamples=50)
     assert {name: writers["gold"]["exercises"][name]["value"] for name in RULES} == dict.fromkeys(RULES, 1.0)
-    assert set(writers) == {"gold", "lead-3", "last-section"}
+    assert set(writers) == {"gold", "lead-3", "last-section", "oracle"}
     assert writers["last-section"]["conclusion"]["faithfulness"]["numbers"]["share"] == 1.0
+
+
+def test_the_oracle_quotes_and_comes_nearer_than_what_has_not_read_the_conclusion():
+    """Below another baseline it would bound nothing."""
+    writers = score_baselines(make_reports(25), SPLIT, 1, exercises=0, resamples=50)
+    quoted = writers["oracle"]["conclusion"]
+    assert quoted["verbatim"]["share"] == 1.0 and quoted["verbatim"]["total"] > quoted["n"]
+    assert quoted["rougeL"]["value"] > 1.5 * max(
+        writers[n]["conclusion"]["rougeL"]["value"] for n in ("lead-3", "last-section")
+    )
+
+
+def test_words_of_ones_own_are_not_verbatim(reports):
+    own = score(reports, tell=lambda conclusion: "Tout va, dit-on.\nPersonne n'en doute.")["conclusion"]
+    assert (own["verbatim"]["verbatim"], own["verbatim"]["total"]) == (0, 2 * own["n"])
 
 
 def test_no_documents_is_an_error_that_says_so():

@@ -127,6 +127,32 @@ def test_a_student_of_conclusions_alone_promises_nothing_else(inputs: CardInputs
     assert "Its exercises were not measured" in card and "not measured" not in whole
 
 
+def test_a_student_that_quotes_says_so_and_does_not_promise_it_of_other_libraries(inputs: CardInputs) -> None:
+    """Who loads it with transformers would take what it makes up for the report's words."""
+    spans = {"verbatim": 214, "total": 214, "share": 1.0}
+    split = METRICS["student"]["splits"][SPLIT]
+    quoting = {**split, "conclusion": {**split["conclusion"], "verbatim": spans}}
+    student = {**METRICS["student"], "conclusions": "quoted", "splits": {SPLIT: quoting}}
+    free, card = render_card(inputs), render_card(replace(inputs, metrics={**METRICS, "student": student}))
+    for promise in (
+        "faite de ses phrases citées mot pour mot", "In carabin its conclusions quote the report",
+        "no quotation: do not", "print(summary.text, summary.quotes)", "only carabin makes quotations",
+        "Word for word: 214 of 214 sentences",
+    ):  # fmt: skip
+        assert promise in card and promise not in free, promise
+    assert "It can write what the report does not say" in free and "It can write what the report" not in card
+
+
+def test_the_oracle_is_a_bound_and_no_failure(inputs: CardInputs) -> None:
+    """Its author has read the conclusion: a student below it has not failed."""
+    beside = METRICS["baselines"]["splits"][SPLIT]
+    writers = {**beside["writers"], "oracle": {"conclusion": conclusion(0.6)}}
+    metrics = {**METRICS, "baselines": {"splits": {SPLIT: {**beside, "writers": writers}}}}
+    card = render_card(replace(inputs, metrics=metrics))
+    assert "| oracle | 70.0 (68.0-72.0)" in card and "conclusions than oracle" not in card
+    assert "better conclusions than last-section" in card
+
+
 def test_repository_is_whole_and_fit_to_push(writer_run: Path, writer: Student) -> None:
     assert build_card(writer_run, writer, Registry())
     repository = writer_run / "repository"
