@@ -6,6 +6,7 @@ units, each copied token by token and set on a line; what the student decides is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from carabin.errors import ModelError
 from carabin.exercises.units import Unit, find_units, tells
 from carabin.exercises.vignettes import find_body
+from carabin.exercises.wording import fold
 from carabin.generation.constraints import Constraint
 from carabin.generation.sections import find_titles
 from carabin.generation.source import Source
@@ -27,21 +29,35 @@ MOST_QUOTES = 3
 (docs/decisions/0012-conclusions-that-quote.md)."""
 BETWEEN = "\n"
 """What stands between two quotes; no unit holds it."""
+_TURNING = re.compile(
+    r"\b(?:absence|pas|aucun|sans|ni|non|negati|elimin|ecart|exclu|differentiel|arret|stop|suspen|interromp|interrup"
+    r"|retir|refus|evict|contre-indi|allerg|intoler|famil)"
+)
+"""In a heading, folded: what stands below it is denied, stopped, harmful to the patient, or the family's. `- fièvre`
+below `Absence de :` is word for word the report's, and a lie."""
 
 
 def find_quotable(text: str) -> list[Unit]:
     """Return the units of a report that can stand in its conclusion, in order.
 
-    Each says something: no heading, no letterhead, no rule of dashes. Of units worded alike the first counts.
+    Each says something: no heading, no letterhead, no rule of dashes; and says it alone: no item below words that turn
+    its sense. Of units worded alike the first counts.
     """
     body, titles = find_body(text), find_titles(text)
     found: dict[str, Unit] = {}
+    above = ""
     for start, end in find_units(text):
         unit = text[start:end]
-        titled = any(first <= start and end <= last for first, last in titles)
-        if not titled and any(map(str.isalnum, unit)) and tells(unit, start >= body):
+        if unit.endswith(":") or any(first <= start and end <= last for first, last in titles):
+            above = fold(unit)
+        elif any(map(str.isalnum, unit)) and tells(unit, start >= body) and not _is_turned(unit, above):
             found.setdefault(unit, (start, end))
     return list(found.values())
+
+
+def _is_turned(unit: str, above: str) -> bool:
+    """Return whether a unit says something else alone than below its heading, folded; a sentence stands by itself."""
+    return not unit.endswith((".", "!", "?")) and bool(_TURNING.search(above))
 
 
 def join_quotes(text: str, quotes: Iterable[Unit]) -> str:

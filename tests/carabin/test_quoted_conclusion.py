@@ -142,6 +142,17 @@ def test_headings_letterheads_and_repetitions_are_not_quoted():
     assert found == ["Fièvre.", "Examens : sans particularité", "Repos."]
 
 
+@pytest.mark.parametrize(
+    "heading", ["Absence de :", "ALLERGIES", "Traitements arrêtés :", "## Antécédents familiaux ##"]
+)
+def test_an_item_is_not_quoted_without_the_heading_that_turns_its_sense(heading):
+    """`- Kardégic 75 mg` below `Traitements arrêtés` would be read as prescribed."""
+    below = "- Kardégic 75 mg\nPénicilline\nSa mère est diabétique.\n\nSortie :\n- Tahor 10 mg\n"
+    text = f"Motif : bilan\n\n{heading}\n{below}"
+    found = [text[start:end] for start, end in find_quotable(text)]
+    assert found == ["Motif : bilan", "Sa mère est diabétique.", "- Tahor 10 mg"]
+
+
 def test_nothing_to_quote_is_an_empty_conclusion():
     letterhead = "Hôpital Louise-Calmels\n\nMotif :\n\nExamens :\n-----\n"
     long = "Une phrase sans fin " + "et encore " * 40 + "."
