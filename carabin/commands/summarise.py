@@ -51,8 +51,9 @@ def summarise(
 ) -> None:
     """Propose the conclusion of reports, and say what in it the report does not support.
 
-    A student that quotes (its card says so) concludes in sentences of the report, word for word, and gives their
-    places: it invents nothing and rewords nothing. Any other writes in words of its own.
+    A student that quotes (its card says so) concludes in the report's sentences,
+    word for word, each with its place: nothing is invented, nothing reworded.
+    Any other student writes in words of its own.
     """
     from carabin.formats import ReadOptions
     from carabin.summarise import SummariseOptions, summarise_files
