@@ -11,11 +11,13 @@ from transformers import T5ForConditionalGeneration
 
 from carabin.documents import Document
 from carabin.exercises.form import read_form
+from carabin.generation.quoted_conclusion import join_quotes
 from tests.training.tiny_writing_zoo import make_writing_zoo
 from training.endpoint_writer import read_texts
 from training.texts import transfer_documents
 from training.train_t5 import train
 from training.writers import new_writer, shrink_writer, spread_layers, t5_config
+from training.written_targets import read_targets
 from zoo.plan import Plan, make_plan, write_plan
 from zoo.registry.recipes import Architecture, Decoder, Writing
 from zoo.runs import RunError, read_json
@@ -59,6 +61,16 @@ def test_every_exercise_that_the_teacher_wrote_is_sound_and_of_its_report(traine
             assert draft.question.quote == reports[name][draft.question.start : draft.question.end]
 
 
+def test_every_conclusion_that_the_teacher_wrote_quotes_its_body_and_is_taught_as_quotes(trained: Plan):
+    """A teacher that wrote freely, or quotes read back as words, would teach a student what it can never write."""
+    written = dict(read_texts(trained.folder / "targets", "conclusion"))
+    taught = [text for text in read_targets(trained, trained.folder / "targets") if text.task == "conclusion"]
+    assert taught and all(text.conclusion is None for text in taught)
+    for text in taught:
+        assert written[text.document] == [join_quotes(text.text, text.quotes)]
+    assert read_json(trained.folder / "targets" / "run.json")["written"]["conclusion"]["writing"]["rejected"] <= 0.5
+
+
 def test_what_was_rejected_is_counted(trained: Plan):
     written = read_json(trained.folder / "targets" / "run.json")["written"]
     for task, figures in written.items():
@@ -76,6 +88,7 @@ def test_a_checkpoint_writes_all_three_tasks(trained: Plan):
         assert asked.questions
         (summary,) = writer.summarise([Document("a", report.text)])
         assert summary.windows == 1
+        assert summary.quotes and summary.text == join_quotes(report.text, summary.quotes)
 
 
 def test_the_energy_counts_the_teacher_and_what_it_wrote(trained: Plan):
@@ -131,5 +144,6 @@ def test_an_untrained_writer_goes_on_with_a_quotation():
 def test_checkpoints_say_how_they_are_used(trained: Plan, tmp_path: Path):
     config = read_json(trained.folder / "student" / "config.json")
     assert config["max_written"] == 120 and config["passage_characters"] == 300 and "DISO" in config["entity_labels"]
+    assert config["conclusion"] == "quoted"
     model = T5ForConditionalGeneration.from_pretrained(trained.folder / "student")
     assert model.generation_config.max_new_tokens == 120

@@ -37,6 +37,7 @@ test = [{ corpus = "synthetic-reports", split = "test", documents = 3 }]
 transfer = [{ corpus = "synthetic-reports", split = "transfer", documents = 3 }]
 
 [profiles.local.writing]
+conclusion = "quoted"
 exercises = 2
 passages = 1
 
