@@ -25,8 +25,8 @@ from carabin.generation.source import Source
 from carabin.generation.spelling import Fork, Runs, Spelling, walk
 
 MOST_QUOTES = 3
-"""Units of one window at most: no synthetic report's conclusion is come nearer to with a fourth
-(docs/decisions/0012-conclusions-that-quote.md)."""
+"""Units of a report at most, and one of each window where it has more windows. No synthetic report's conclusion is come
+nearer to with a fourth (docs/decisions/0012-conclusions-that-quote.md)."""
 BETWEEN = "\n"
 """What stands between two quotes; no unit holds it."""
 _TURNING = re.compile(
@@ -36,12 +36,18 @@ _TURNING = re.compile(
 """In a heading, folded: what stands below it is denied, stopped, harmful to the patient, or the family's. `- fièvre`
 below `Absence de :` is word for word the report's, and a lie."""
 
+_SIGNING = re.compile(
+    r"(?:(?:bien )?confraternellement|cordialement|avec mes|signe\b|copies?\b|destinataires?\b"
+    r"|document (?:valide|signe)|(?:dr|docteur|pr|prof|professeur)\b)"
+)
+"""How lines below a report begin, folded: greetings, signatures, recipients. `Dr Petit l'a revue.` is a sentence."""
+
 
 def find_quotable(text: str) -> list[Unit]:
     """Return the units of a report that can stand in its conclusion, in order.
 
-    Each says something: no heading, no letterhead, no rule of dashes; and says it alone: no item below words that turn
-    its sense. Of units worded alike the first counts.
+    Each says something: no heading, no letterhead, no signature, no rule of dashes; and says it alone: no item below
+    words that turn its sense. Of units worded alike the first counts.
     """
     body, titles = find_body(text), find_titles(text)
     found: dict[str, Unit] = {}
@@ -50,14 +56,15 @@ def find_quotable(text: str) -> list[Unit]:
         unit = text[start:end]
         if unit.endswith(":") or any(first <= start and end <= last for first, last in titles):
             above = fold(unit)
-        elif any(map(str.isalnum, unit)) and tells(unit, start >= body) and not _is_turned(unit, above):
+        elif any(map(str.isalnum, unit)) and tells(unit, start >= body) and _stands_alone(unit, above):
             found.setdefault(unit, (start, end))
     return list(found.values())
 
 
-def _is_turned(unit: str, above: str) -> bool:
-    """Return whether a unit says something else alone than below its heading, folded; a sentence stands by itself."""
-    return not unit.endswith((".", "!", "?")) and bool(_TURNING.search(above))
+def _stands_alone(unit: str, above: str) -> bool:
+    """Return whether a unit says the same alone as below its heading, folded, and is no signature; a sentence does."""
+    sentence = unit.endswith((".", "!", "?"))
+    return sentence or not (_TURNING.search(above) or _SIGNING.match(fold(unit)))
 
 
 def join_quotes(text: str, quotes: Iterable[Unit]) -> str:
@@ -96,6 +103,7 @@ class QuotedConclusion:
         tokenizer: Any,  # noqa: ANN401 - tokenizers.Tokenizer
         longest: int,
         end: int = 1,
+        most: int = MOST_QUOTES,
     ) -> None:
         """Find what can be copied.
 
@@ -105,11 +113,12 @@ class QuotedConclusion:
             tokenizer: The student's.
             longest: Tokens of a conclusion, the one that ends it counted; units that are longer are not quoted.
             end: The token that ends a text.
+            most: Units at most.
 
         Raises:
             ModelError: the tokenizer has no token for a line break.
         """
-        self.longest, self.end, self.between = longest, end, _spell_break(tokenizer)
+        self.longest, self.end, self.most, self.between = longest, end, most, _spell_break(tokenizer)
         stop = source.start + len(source.text)
         copies = [
             (unit, tokens)
@@ -135,7 +144,7 @@ class QuotedConclusion:
         after = chosen[-1] + 1 if chosen else 0
         fits = written + self._lengths[after:] + 1 <= self.longest
         alive = after + np.flatnonzero(fits)
-        if len(chosen) == MOST_QUOTES or not len(alive):
+        if len(chosen) == self.most or not len(alive):
             return None
         return Spelling(self._runs, partial(self._after, chosen, written), alive)
 
@@ -154,7 +163,7 @@ class QuotedConclusion:
             quotes: In the report's order.
         """
         ids: list[int] = []
-        for number in [self.units.index(unit) for unit in quotes if unit in self.units][:MOST_QUOTES]:
+        for number in [self.units.index(unit) for unit in quotes if unit in self.units][: self.most]:
             start, end = int(self._runs.starts[number]), int(self._runs.ends[number])
             before = [self.between] if ids else []
             if len(ids) + len(before) + end - start + 1 <= self.longest:
@@ -169,6 +178,18 @@ class QuotedConclusion:
         """
         place = walk(self.begin(), [*(int(token) for token in tokens), self.end])
         return place.quotes if isinstance(place, Concluded) else ()
+
+
+def quote_windows(
+    windows: Sequence[Source],
+    text: str,
+    tokenizer: Any,  # noqa: ANN401
+    longest: int,
+    end: int,
+) -> list[QuotedConclusion]:
+    """Return what may be quoted of each window of a report: `MOST_QUOTES` in all, or one of each if they are more."""
+    quotable, most = find_quotable(text), max(1, MOST_QUOTES // max(len(windows), 1))
+    return [QuotedConclusion(window, quotable, tokenizer, longest, end, most) for window in windows]
 
 
 def _spell_break(tokenizer: Any) -> int:  # noqa: ANN401

@@ -25,7 +25,7 @@ from carabin.generation.faithfulness import unsupported
 from carabin.generation.known_numbers import SourceNumbers, digit_tokens
 from carabin.generation.limits import Generated, Limits, SpecialTokens
 from carabin.generation.passages import cut_passages
-from carabin.generation.quoted_conclusion import QuotedConclusion, find_quotable, join_quotes
+from carabin.generation.quoted_conclusion import join_quotes, quote_windows
 from carabin.generation.sections import cut_sections
 from carabin.generation.seq2seq import Seq2Seq, Sources
 from carabin.generation.source import Source, read_source, uncopied
@@ -161,8 +161,8 @@ class Writer:
         # No run of tokens is barred for its repetition: no unit is quoted twice, and each is quoted whole.
         limits = Limits(self.settings.max_written, beams=beams)
         bound = [
-            [QuotedConclusion(one, units, self.tokenizer, limits.max_tokens, self.special.end) for one in many]
-            for units, many in zip((find_quotable(one.text) for one in documents), windows, strict=True)
+            quote_windows(many, document.text, self.tokenizer, limits.max_tokens, self.special.end)
+            for document, many in zip(documents, windows, strict=True)
         ]
         states = [one.begin() for many in bound for one in many]
         written = self._write([one for many in windows for one in many], limits, batch, states=states)
