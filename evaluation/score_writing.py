@@ -5,7 +5,7 @@
 
 1. Find each role's model; skip it where `metrics/<role>.json` scores exactly this model on these splits, and where the
    quality gate withheld its INT8 file (`evaluation.run_roles`).
-2. Write the baselines' figures to `metrics/baselines.json` (`BASELINES`, and the gold itself), likewise once.
+2. Write the baselines' figures to `metrics/baselines.json` (`BASELINES`, chance, and the gold itself), likewise once.
 3. Let the model write, clean and under noise: the conclusion of each report that has one; exercises on, and the
    entities of, the first reports, if it has learned to.
 4. Score what it wrote and write `metrics/<role>.json`.
@@ -47,6 +47,9 @@ from rich.console import Console
 from rich.progress import track
 
 from carabin.documents import Document
+from carabin.generation.writer import Writer
+from carabin.student_folder import load_tokenizer
+from evaluation.chance import Chance
 from evaluation.run_roles import is_done, score_role, tested
 from evaluation.sources import hash_writing_sources
 from evaluation.writing_report import Amount, score_baselines, score_writer
@@ -61,7 +64,7 @@ from zoo.runs import fingerprint, provenance, read_json, write_json
 SCHEMA = 1
 MODULES = (
     "score_writing", "writing_report", "conclusion_report", "exercise_report", "entity_text", "rouge_report",
-    "baselines", "run_roles", "model_facts", "ner_report",
+    "baselines", "chance", "run_roles", "model_facts", "ner_report",
 )  # fmt: skip
 
 
@@ -114,19 +117,27 @@ def score_model(
     return {"schema": SCHEMA, "model": model, "conclusions": form, "splits": splits, "provenance": made}
 
 
-def score_run_baselines(run: Path, plan: dict[str, Any], registry: Registry, made_with: dict[str, Any]) -> str:
+def score_run_baselines(
+    run: Path, plan: dict[str, Any], registry: Registry, made_with: dict[str, Any], amount: Amount
+) -> str:
     """Write `metrics/baselines.json` unless it is there; return what was done."""
     out, key = run / "metrics" / "baselines.json", fingerprint({"test": tested(plan), **made_with})
     if is_done(out, key):
         return "found done"
-    splits = {}
+    seed, splits = plan["profile"]["data_seed"], {}
+    chance = _write_by_chance(run / "student", seed) if amount.exercises else None
     for use in _uses(plan):
         source, documents = read_split(plan, use, registry)
-        writers = score_baselines(documents, use.split, plan["profile"]["data_seed"], made_with["amount"]["exercises"])
+        writers = score_baselines(documents, use.split, seed, amount, chance)
         splits[f"{use.corpus}/{use.split}"] = {**source, "documents": len(documents), "writers": writers}
-    seed = plan["profile"]["data_seed"]
     write_json(out, {"schema": SCHEMA, "splits": splits, "provenance": provenance(seed), "inputs_sha256": key})
     return "scored"
+
+
+def _write_by_chance(student: Path, seed: int) -> Writer:
+    """Return a writer with the words of a student and none of its weights."""
+    tokenizer, _ = load_tokenizer(student)
+    return Writer.over(Chance(tokenizer.get_vocab_size(), seed), student)
 
 
 def _uses(plan: dict[str, Any]) -> list[CorpusUse]:
@@ -146,7 +157,7 @@ def main(
         learned = plan["profile"]["writing"]["tasks"]
         amount = Amount(exercises if "exercises" in learned else 0, entities if "entities" in learned else 0)
         made_with = {"sources": hash_writing_sources(*MODULES), "amount": amount.to_dict()}
-        typer.echo(f"score   baselines: {score_run_baselines(run, plan, registry, made_with)}")
+        typer.echo(f"score   baselines: {score_run_baselines(run, plan, registry, made_with, amount)}")
 
         def score(folder: Path, which: Which, noises: Sequence[str]) -> dict[str, Any]:
             if which == "torch":

@@ -24,6 +24,8 @@ from zoo.synthesis.exercises.terms import list_terms
 from zoo.synthesis.knowledge import SPLITS
 
 KINDS: tuple[Kind, ...] = ("qru", "qrm", "qroc")
+CHANCE = "chance"
+"""The grammar of exercises with scores that are drawn: what it gives without a student."""
 GOLD = "gold"
 """The carer's own conclusions and the generator's own exercises: what faithfulness and validity can reach."""
 
@@ -146,15 +148,21 @@ def _score_exercises(
 
 
 def score_baselines(
-    documents: Sequence[Document], split: str, seed: int, exercises: int, resamples: int = RESAMPLES
+    documents: Sequence[Document],
+    split: str,
+    seed: int,
+    amount: Amount,
+    chance: Writer | None = None,
+    resamples: int = RESAMPLES,
 ) -> dict[str, dict[str, Any]]:
-    """Return the scores of what needs no model: `BASELINES`, and the gold held to the same rules.
+    """Return the scores of what needs no model: `BASELINES`, exercises by chance, and the gold held to the same rules.
 
     Args:
         documents: Of the split.
         split: Its name; the gold exercises' wrong answers are of its knowledge.
         seed: Of bootstrap and exercises.
-        exercises: Reports whose gold exercises are scored, the first ones.
+        amount: On how many reports exercises are scored, and how many questions are asked by chance.
+        chance: A student's words over `evaluation.chance`; None where it writes no exercises.
         resamples: Of the bootstrap.
     """
     cases, drugs = make_cases(documents), list_drugs()
@@ -169,7 +177,13 @@ def score_baselines(
         writers[GOLD]["conclusion"] = {
             "n": len(cases), "faithfulness": score_faithfulness(sources, gold, drugs, seed, resamples)
         }  # fmt: skip
-    synthetic = [document for document in documents[:exercises] if "facts" in document.attributes]
+    asked = documents[: amount.exercises]
+    if chance is not None and asked:
+        bare = [Document(report.id, report.text) for report in asked]
+        sets = list(chance.exercises(bare, kinds=KINDS, count=amount.questions, progressive=True, seed=seed))
+        exercises = score_exercises(asked, sets, amount.questions, {}, known_terms(), seed, resamples)
+        writers[CHANCE] = {"exercises": exercises}
+    synthetic = [document for document in asked if "facts" in document.attributes]
     if synthetic:
         sets = [_gold_questions(document, split, seed) for document in synthetic]
         writers[GOLD]["exercises"] = score_exercises(synthetic, sets, 0, {}, known_terms(), seed, resamples)

@@ -50,6 +50,7 @@ EXERCISES = {
 }
 """Figure -> what it says, in the order of the table's rows."""
 GOLD, GOLD_NAME = "gold", "the reports' own"
+CHANCE, CHANCE_NAME = "chance", "by chance"
 EXAMPLE = (
     "Patiente de 67 ans admise pour une embolie pulmonaire. Scanner : embolie segmentaire du lobe inférieur droit. "
     "Apixaban 10 mg matin et soir pendant 7 jours, puis 5 mg matin et soir. Sortie à J4."
@@ -124,8 +125,8 @@ def _facts_kept(conclusion: Json) -> str:
 
 def _exercises(metrics: Mapping[str, Json], name: str, scored: Mapping[str, Json]) -> dict[str, Any]:
     columns = {MODEL_NAMES[role]: one["exercises"] for role, one in scored.items() if "exercises" in one}
-    if gold := baselines(metrics, name, "exercises").get(GOLD):
-        columns[GOLD_NAME] = gold
+    beside = baselines(metrics, name, "exercises")
+    columns |= {title: beside[key] for key, title in ((CHANCE, CHANCE_NAME), (GOLD, GOLD_NAME)) if key in beside}
     own = scored["student"]["exercises"]
     diversity = own["diversity"]
     return {

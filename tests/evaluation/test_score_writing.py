@@ -24,7 +24,7 @@ from zoo.registry import Registry
 from zoo.registry.recipes import CorpusUse
 from zoo.runs import read_json
 from zoo.synthesis import generate_reports
-from zoo.synthesis.exercises import exercise_words, make_drafts
+from zoo.synthesis.exercises import exercise_words, list_stems, make_drafts
 
 USE = {"corpus": "synthetic-reports", "split": "test", "documents": 8}
 SPLIT = "synthetic-reports/test"
@@ -44,6 +44,12 @@ def run(tmp_path):
         (tmp_path / role).mkdir()
         save_file({"w": np.full((2, 3), number, np.float32)}, tmp_path / role / "model.safetensors")
     (tmp_path / "export").mkdir()
+    words = exercise_words((), "test") | {"stems": list_stems()}
+    (tmp_path / "student" / "exercises.json").write_text(json.dumps(words))
+    make_tokenizer().save(str(tmp_path / "student" / "tokenizer.json"))
+    (tmp_path / "student" / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 896}))
+    config = {"max_written": 256, "passage_characters": 300, "exercise_characters": 1000, "entity_labels": ["DISO"]}
+    (tmp_path / "student" / "config.json").write_text(json.dumps({"is_encoder_decoder": True, **config}))
     return tmp_path
 
 
@@ -79,7 +85,7 @@ def test_a_run_is_scored_once_and_its_figures_are_those_of_its_models(run, write
     assert teacher["splits"][SPLIT]["conclusion"]["rougeL"]["value"] == 1.0
     assert student["model"]["parameters"] == 6
     assert student["splits"][SPLIT]["corpus"] == "synthetic-reports"
-    assert set(baselines["splits"][SPLIT]["writers"]) == {"gold", "lead-3", "last-section", "oracle"}
+    assert set(baselines["splits"][SPLIT]["writers"]) == {"chance", "gold", "lead-3", "last-section", "oracle"}
 
     writers.clear()
     main(run, ROLES, exercises=3, entities=2)

@@ -6,11 +6,16 @@ import pytest
 
 from carabin.exercises.exercise import QuestionSet
 from carabin.exercises.wording import MEASURED
+from carabin.exercises.words import ExerciseWords
+from carabin.generation.writer import Writer, WriterSettings
+from evaluation.chance import Chance
 from evaluation.exercise_report import is_of_type, score_exercises
 from evaluation.ner_report import Noise, ScoreError
 from evaluation.writing_report import Amount, known_terms, score_baselines, score_writer
+from tests.carabin.tiny_writer import make_tokenizer
 from tests.evaluation.writing_cases import SPLIT, Oracle, make_reports
 from zoo.drug_names import list_drugs
+from zoo.synthesis.exercises import exercise_words, list_stems
 
 AMOUNT = Amount(exercises=6, entities=6, questions=2)
 RULES = (
@@ -133,15 +138,33 @@ def test_a_question_asked_twice_costs_diversity(reports):
 
 def test_the_rules_hold_for_the_gold_itself():
     """A rule that the gold breaks would be no measure of a student."""
-    writers = score_baselines(make_reports(25), SPLIT, 1, exercises=25, resamples=50)
+    writers = score_baselines(make_reports(25), SPLIT, 1, Amount(exercises=25), resamples=50)
     assert {name: writers["gold"]["exercises"][name]["value"] for name in RULES} == dict.fromkeys(RULES, 1.0)
     assert set(writers) == {"gold", "lead-3", "last-section", "oracle"}
     assert writers["last-section"]["conclusion"]["faithfulness"]["numbers"]["share"] == 1.0
 
 
+def test_chance_keeps_every_rule_of_the_grammar_and_is_told_apart_from_the_gold():
+    """Without it nobody knows whether a student or its grammar wrote a sound question."""
+    words = ExerciseWords.from_dict(exercise_words((), SPLIT) | {"stems": list_stems()})
+    tokenizer = make_tokenizer()
+    chance = Writer(
+        tokenizer,
+        4096,
+        Chance(tokenizer.get_vocab_size(), 1),
+        WriterSettings(256, 300, 1000, ("DISO",)),
+        "chance",
+        words,
+    )
+    found = score_baselines(make_reports(6), SPLIT, 1, Amount(exercises=6), chance, resamples=50)["chance"]["exercises"]
+    rules = [name for name in RULES if name != "gold_agreement"]
+    assert {name: found[name]["value"] for name in rules} == dict.fromkeys(rules, 1.0)
+    assert 0.3 < found["gold_agreement"]["value"] < 1.0
+
+
 def test_the_oracle_quotes_and_comes_nearer_than_what_has_not_read_the_conclusion():
     """Below another baseline it would bound nothing."""
-    writers = score_baselines(make_reports(25), SPLIT, 1, exercises=0, resamples=50)
+    writers = score_baselines(make_reports(25), SPLIT, 1, Amount(exercises=0), resamples=50)
     quoted = writers["oracle"]["conclusion"]
     assert quoted["verbatim"]["share"] == 1.0 and quoted["verbatim"]["total"] > quoted["n"]
     assert quoted["rougeL"]["value"] > 1.5 * max(
