@@ -11,7 +11,7 @@ from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification
 from zoo.registry.recipes import Architecture
 
 
-def bert_config(shape: Architecture, vocabulary: int) -> BertConfig:
+def bert_config(shape: Architecture, vocabulary: int, dropout: float) -> BertConfig:
     """Return the BertConfig of a recipe's shape; [PAD] is token 0 (`training.tokenizer`)."""
     return BertConfig(
         vocab_size=vocabulary,
@@ -20,8 +20,8 @@ def bert_config(shape: Architecture, vocabulary: int) -> BertConfig:
         num_attention_heads=shape.heads,
         intermediate_size=shape.intermediate,
         max_position_embeddings=max(512, shape.max_tokens),
-        hidden_dropout_prob=shape.dropout,
-        attention_probs_dropout_prob=shape.dropout,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
         type_vocab_size=2,
         pad_token_id=0,
     )

@@ -94,7 +94,9 @@ class MaskedEncoder:
         """Return the model, its token embeddings from counts if the recipe says so."""
         encoder = self.encoder
         torch.manual_seed(encoder.seed)
-        model = BertForMaskedLM(bert_config(encoder.architecture, vocabulary))
+        model = BertForMaskedLM(
+            bert_config(encoder.architecture, vocabulary, self.training.dropout if self.training else 0.0)
+        )
         if encoder.word_vectors is not None:
             started = time.monotonic()
             size = encoder.architecture.hidden
@@ -143,7 +145,8 @@ class SpanWriter:
 
     def new_model(self, rows: Rows, vocabulary: int, figures: dict[str, Any]) -> PreTrainedModel:
         """Return an untrained encoder-decoder that is asked for nothing yet."""
-        shape = t5_config(self.encoder.architecture, self.decoder, vocabulary, (), Writing())
+        dropout = self.corruption.training.dropout
+        shape = t5_config(self.encoder.architecture, self.decoder, vocabulary, (), Writing(), dropout)
         return new_writer(shape, self.encoder.seed)
 
     def batcher(self, rows: Rows, tokenizer: PreTrainedTokenizerFast) -> Batcher:

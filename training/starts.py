@@ -33,10 +33,10 @@ class Start:
             key["encoder"] = hash_file(self.encoder / "model.safetensors")
         return key
 
-    def build(self, tags: tuple[str, ...], seed: int) -> Tagger:
+    def build(self, tags: tuple[str, ...], seed: int, dropout: float) -> Tagger:
         """Return a BERT tagger that nobody has trained for its task, and its tokenizer."""
         tokenizer = PreTrainedTokenizerFast.from_pretrained(self.tokenizer)
-        return new_tagger(bert_config(self.shape, len(tokenizer)), tags, seed, self.encoder), tokenizer
+        return new_tagger(bert_config(self.shape, len(tokenizer), dropout), tags, seed, self.encoder), tokenizer
 
 
 def start_from(plan: Plan, encoder_id: str) -> Start:

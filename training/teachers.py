@@ -107,11 +107,12 @@ def _train_on_the_spot(plan: Plan, folder: Path) -> Path:
 def _train_member(plan: Plan, start: Start, folder: Path, seed: int, title: str) -> Path:
     labels = LABEL_SETS[plan.student.labels]
     tags = bio_tags(labels)
-    assert plan.teacher.training  # the registry has checked it
+    training = plan.teacher.training
+    assert training  # the registry has checked it
     train_tagger(
         (gold_text(document, labels) for document in teacher_documents(plan)),
-        lambda: start.build(tags, seed),
-        TaggerRecipe(tags, plan.teacher.training, GOLD_ONLY, seed),
+        lambda: start.build(tags, seed, training.dropout),
+        TaggerRecipe(tags, training, GOLD_ONLY, seed),
         folder,
         {**start.key, "gold": teacher_corpora(plan)},
         title,

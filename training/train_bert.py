@@ -189,7 +189,7 @@ def _train(
     tags = bio_tags(LABEL_SETS[plan.student.labels])
     train_tagger(
         texts,
-        lambda: start.build(tags, plan.seed),
+        lambda: start.build(tags, plan.seed, plan.profile.training.dropout),
         TaggerRecipe(tags, plan.profile.training, distillation, plan.seed),
         plan.folder / name,
         {**start.key, **inputs},

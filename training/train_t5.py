@@ -84,7 +84,14 @@ def make_teacher(plan: Plan, shared: Shared) -> Path | None:
         return None
     if teacher.decoder is None or teacher.architecture is None or teacher.training is None:
         raise RunError(f"teacher '{teacher.id}' does not write; name one with a [decoder], or an endpoint")
-    config = t5_config(teacher.architecture, teacher.decoder, shared.vocabulary, shared.labels, shared.writing)
+    config = t5_config(
+        teacher.architecture,
+        teacher.decoder,
+        shared.vocabulary,
+        shared.labels,
+        shared.writing,
+        teacher.training.dropout,
+    )
     shape = asdict(teacher.architecture) | asdict(teacher.decoder)
     inputs = {**shared.key, "config": shape, "gold": teacher_corpora(plan)}
     key = fingerprint({**inputs, "seed": plan.seed, "training": teacher.training})
@@ -167,8 +174,9 @@ def student_config(plan: Plan, shared: Shared) -> Any:  # noqa: ANN401 - T5Confi
     """Return the student's configuration."""
     from training.writers import t5_config
 
-    assert plan.student.decoder
-    return t5_config(plan.student.architecture, plan.student.decoder, shared.vocabulary, shared.labels, shared.writing)
+    student, dropout = plan.student, plan.profile.training.dropout
+    assert student.decoder
+    return t5_config(student.architecture, student.decoder, shared.vocabulary, shared.labels, shared.writing, dropout)
 
 
 def _train(

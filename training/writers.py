@@ -19,7 +19,7 @@ _BLOCK = re.compile(r"(encoder|decoder)\.block\.(\d+)\.(.+)")
 
 
 def t5_config(
-    shape: Architecture, decoder: Decoder, vocabulary: int, labels: Sequence[str], writing: Writing
+    shape: Architecture, decoder: Decoder, vocabulary: int, labels: Sequence[str], writing: Writing, dropout: float
 ) -> T5Config:
     """Return the T5Config of a recipe's shape; its frame is that of `training.writing_tokenizer`.
 
@@ -33,7 +33,7 @@ def t5_config(
         num_layers=shape.layers,
         num_decoder_layers=decoder.layers,
         num_heads=shape.heads,
-        dropout_rate=shape.dropout,
+        dropout_rate=dropout,
         feed_forward_proj="relu",
         tie_word_embeddings=True,
         pad_token_id=0,

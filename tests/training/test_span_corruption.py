@@ -124,7 +124,7 @@ def test_a_visit_always_loses_the_same_spans_whatever_it_is_batched_with(tokeniz
 
 def test_flops_are_six_for_each_weight_that_a_token_meets():
     shape = Architecture(layers=3, hidden=64, heads=4, intermediate=256)
-    model = new_writer(t5_config(shape, Decoder(layers=2), 300, (), Writing()), seed=1)
+    model = new_writer(t5_config(shape, Decoder(layers=2), 300, (), Writing(), 0.0), seed=1)
     matrices = {
         stack: sum(p.numel() for n, p in model.named_parameters()
                    if n.startswith(f"{stack}.block") and p.ndim == 2 and "relative" not in n)

@@ -103,8 +103,8 @@ def test_kept_layers_lie_furthest_apart(whole: int, kept: int, layers: list[int]
 
 
 def make_config(hidden: int = 32, decoder: int = 4):
-    shape = Architecture(layers=2, hidden=hidden, heads=2, intermediate=64, dropout=0.0)
-    return t5_config(shape, Decoder(layers=decoder), 400, ["DISO"], Writing())
+    shape = Architecture(layers=2, hidden=hidden, heads=2, intermediate=64)
+    return t5_config(shape, Decoder(layers=decoder), 400, ["DISO"], Writing(), 0.0)
 
 
 def test_a_shallow_student_holds_its_teachers_layers():
@@ -123,8 +123,8 @@ def test_a_shallow_student_holds_its_teachers_layers():
 
 def test_an_untrained_writer_goes_on_with_a_quotation():
     """What `training.copying_start` is for: after a token of the source comes its successor there."""
-    shape = Architecture(layers=1, hidden=256, heads=4, intermediate=64, dropout=0.0)
-    model = new_writer(t5_config(shape, Decoder(layers=1), 2000, ["DISO"], Writing()), seed=1).eval()
+    shape = Architecture(layers=1, hidden=256, heads=4, intermediate=64)
+    model = new_writer(t5_config(shape, Decoder(layers=1), 2000, ["DISO"], Writing(), 0.0), seed=1).eval()
     generator = torch.Generator().manual_seed(3)
     source = torch.randperm(1900, generator=generator)[:200][None] + 50
     with torch.no_grad():

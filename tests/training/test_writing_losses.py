@@ -11,8 +11,8 @@ from zoo.registry.recipes import Architecture, Decoder, Distillation, Writing
 
 
 def make_model(seed: int = 1):
-    shape = Architecture(layers=1, hidden=32, heads=2, intermediate=64, dropout=0.0)
-    return new_writer(t5_config(shape, Decoder(layers=1), 400, ["DISO"], Writing()), seed).eval()
+    shape = Architecture(layers=1, hidden=32, heads=2, intermediate=64)
+    return new_writer(t5_config(shape, Decoder(layers=1), 400, ["DISO"], Writing(), 0.0), seed).eval()
 
 
 def make_batch():

@@ -134,5 +134,5 @@ class Encoder:
         if self.decoder and decoder:
             if shape.layers > self.architecture.layers or decoder.layers > self.decoder.layers:
                 return "has fewer layers"
-            shape = replace(shape, layers=self.architecture.layers, dropout=self.architecture.dropout)
+            shape = replace(shape, layers=self.architecture.layers)
         return None if shape == self.architecture else "has another [architecture]"

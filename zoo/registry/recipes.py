@@ -51,13 +51,11 @@ class Architecture:
     intermediate: int
     max_tokens: int = 256
     """Longest window the model reads, in tokens, special tokens included; longer texts are read in windows."""
-    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         require(min(self.layers, self.hidden, self.heads, self.intermediate) > 0, "sizes must be positive")
         require(self.hidden % self.heads == 0, f"hidden {self.hidden} is not a multiple of heads {self.heads}")
         require(32 <= self.max_tokens <= 8192, "max_tokens must lie in 32..8192")
-        require(0 <= self.dropout < 1, "dropout must lie in [0, 1)")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -136,11 +134,14 @@ class Training:
     """Token embeddings stay as they began: words that the gold never shows keep their place among those it does."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """`muon` turns the updates of the layers' matrices orthogonal (Jordan et al., 2024); the rest keeps AdamW."""
+    dropout: float = 0.1
+    """Of activations and attention; an encoder of the Hub keeps its own. On a CPU drawing it is a third of a step."""
 
     def __post_init__(self) -> None:
         require(self.tokens > 0 and self.batch_tokens > 0, "tokens and batch_tokens must be positive")
         require(0 < self.learning_rate < 1, "learning_rate must lie in (0, 1)")
         require(0 <= self.warmup < 1, "warmup must lie in [0, 1)")
+        require(0 <= self.dropout < 1, "dropout must lie in [0, 1)")
 
 
 @dataclass(frozen=True, config=STRICT)
