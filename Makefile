@@ -69,7 +69,7 @@ $(T5:%=train-t5-%): train-t5-%: .venv/lab/.ready .venv/export/.ready ## likewise
 	@$(LAB) -m training.train_t5 --student $(STUDENT) --profile $(PROFILE) --seed $(SEED)
 	@$(LAB) -m evaluation.score_writing --run $(RUN) --role teacher --role student --role twin
 	@$(LAB) -m export.build_onnx --run $(RUN) --export-python $(EXPORT)
-	@$(LAB) -m evaluation.score_writing --run $(RUN) --role onnx --role int8
+	@$(LAB) -m evaluation.score_writing --run $(RUN) --role int8
 	@$(LAB) -m evaluation.frugality --model $(RUN)/export --out $(RUN)/frugality.json
 	@$(LAB) -m export.build_card --run $(RUN)
 	@$(LAB) -m evaluation.writing_summary --run $(RUN)

@@ -40,12 +40,12 @@ def score_exercises(
         reports: As they were read; one at least.
         sets: Of each report, the questions written under the grammar.
         asked: How many questions each report was asked for, the progressive file's not counted.
-        free: By kind, of each report one exercise written without the grammar.
+        free: By kind, of each of the first reports one exercise written without the grammar, of as many for each kind.
         terms: Words by type; of types it does not have, only the shape of an answer is looked at.
         seed: Of the bootstrap.
         resamples: Of the bootstrap.
     """
-    if len(reports) != len(sets) or any(len(texts) != len(reports) for texts in free.values()):
+    if len(reports) != len(sets):
         raise ValueError(f"{len(sets)} sets of questions on {len(reports)} reports: give both lists whole")
 
     def share(hits: Sequence[int], trials: Sequence[int]) -> dict[str, Any]:
@@ -142,11 +142,13 @@ def _score_free(
     reports: Sequence[Document], free: Mapping[Kind, Sequence[str]], share: Callable[..., dict[str, Any]]
 ) -> dict[str, Any]:
     """Return how much of what is written without the grammar is of the form, and keeps every rule besides."""
-    by_report = [[texts[number] for texts in free.values()] for number in range(len(reports))]
+    if not free:
+        return {}
+    by_report = list(zip(*free.values(), strict=True))
     trials = [len(texts) for texts in by_report]
     formed = [sum(_is_formed(text) for text in texts) for texts in by_report]
     sound = [
-        sum(_is_sound(text, report.text) for text in texts) for texts, report in zip(by_report, reports, strict=True)
+        sum(_is_sound(text, report.text) for text in texts) for texts, report in zip(by_report, reports, strict=False)
     ]
     return {"parsed_free": share(formed, trials), "sound_free": share(sound, trials)}
 

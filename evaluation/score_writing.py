@@ -1,10 +1,11 @@
 """Score what a run made, each student that writes on each test split of its plan, and the baselines once.
 
     python -m evaluation.score_writing --run runs/t5-small/local/seed-1 --role teacher --role student --role twin
-    python -m evaluation.score_writing --run runs/t5-small/local/seed-1 --role onnx --role int8
+    python -m evaluation.score_writing --run runs/t5-small/local/seed-1 --role int8
 
 1. Find each role's model; skip it where `metrics/<role>.json` scores exactly this model on these splits, and where the
-   quality gate withheld its INT8 file (`evaluation.run_roles`).
+   quality gate withheld its INT8 file (`evaluation.run_roles`). The fp32 export needs no score: `export.parity` holds
+   that it writes what the checkpoint writes, token for token; `--role onnx` scores it all the same.
 2. Write the baselines' figures to `metrics/baselines.json` (`BASELINES`, chance, and the gold itself), likewise once.
 3. Let the model write, clean and under noise: the conclusion of each report that has one; exercises on, and the
    entities of, the first reports, if it has learned to.
@@ -147,8 +148,8 @@ def _uses(plan: dict[str, Any]) -> list[CorpusUse]:
 def main(
     run: Annotated[Path, typer.Option(help="Folder of the run.")],
     role: Annotated[list[str], typer.Option(help="teacher, student, twin, onnx or int8; may be repeated.")],
-    exercises: Annotated[int, typer.Option(help="Reports on which exercises are written, the first ones.")] = 30,
-    entities: Annotated[int, typer.Option(help="Reports of which entities are written down, the first ones.")] = 30,
+    exercises: Annotated[int, typer.Option(help="Reports on which exercises are written, the first ones.")] = 20,
+    entities: Annotated[int, typer.Option(help="Reports of which entities are written down, the first ones.")] = 20,
 ) -> None:
     """Score a run's writing students on its test splits."""
     console = Console(stderr=True)
