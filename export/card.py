@@ -131,7 +131,7 @@ def front_matter(inputs: CardInputs) -> ModelCardData:
         # "finetune" is the nearest of the Hub's four relations; the tag `distillation` says what it was.
         base_model=teacher.get("hub_id"),
         base_model_relation="finetune" if teacher.get("hub_id") else None,
-        tags=card_tags(student, verdict["level"], lineage["corpora"]),
+        tags=card_tags(inputs),
         datasets=hub_corpora or None,
         metrics=list(inputs.family.metrics),
         widget=[{"text": text} for text in student.widget] or None,
@@ -146,19 +146,20 @@ def front_matter(inputs: CardInputs) -> ModelCardData:
     )
 
 
-def card_tags(student: Student, level: str, corpora: Sequence[Mapping[str, Any]]) -> list[str]:
+def card_tags(inputs: CardInputs) -> list[str]:
     """Return the Hub tags."""
+    level = inputs.lineage["verdict"]["level"]
     tags = [
         "carabin",
         "distillation",
         "medical",
         "clinical",
         "french",
-        *FAMILIES[student.family].tags(student),
+        *inputs.family.tags(inputs.student, inputs.metrics["student"]),
         "onnx",
         "transformers.js",
     ]
-    if card_facts.is_synthetic_only(corpora):
+    if card_facts.is_synthetic_only(inputs.lineage["corpora"]):
         tags.append("synthetic-data-only")
     return tags if level == "open" else [*tags, level]
 

@@ -22,8 +22,8 @@ class CardFamily:
     pipeline_tag: str
     metrics: tuple[str, ...]
     """The Hub's names of them."""
-    tags: Callable[[Student], list[str]]
-    """Hub tags, between those of every student."""
+    tags: Callable[[Student, Json], list[str]]
+    """Given its metrics: Hub tags, between those of every student."""
     main_figure: Callable[[Json], Json | None]
     """Of a split's record: the figure to quote."""
     main_figure_name: str

@@ -38,6 +38,7 @@ def facts(student: Student, metrics: Mapping[str, Json], parity: Json) -> dict[s
     """Return the variables of `tagger.md.jinja`."""
     first_name, first = clean_splits(metrics["student"])[0]
     return {
+        "summary": student.summary,
         "labels": LABEL_SETS[student.labels],
         "example": (student.widget or ("Patiente de 67 ans, douleur thoracique.",))[0],
         "headline": f"{interval(first['ner_exact_f1']).replace('.', ',')} sur {first_name}",
@@ -130,7 +131,7 @@ TAGGER_CARD = CardFamily(
     template="tagger.md.jinja",
     pipeline_tag="token-classification",
     metrics=("f1", "precision", "recall"),
-    tags=lambda student: ["ner", student.labels],
+    tags=lambda student, _: ["ner", student.labels],
     main_figure=exact_f1,
     main_figure_name="exact-span micro F1, nested entities flattened to the outermost",
     eval_results=eval_results,

@@ -51,6 +51,8 @@ EXERCISES = {
 """Figure -> what it says, in the order of the table's rows."""
 GOLD, GOLD_NAME = "gold", "the reports' own"
 CHANCE, CHANCE_NAME = "chance", "by chance"
+CONCLUSIONS_ALONE = "Writes the conclusion of a French medical text, on CPU."
+"""Summary of a student whose profile taught no exercises, which the student's own speaks of."""
 EXAMPLE = (
     "Patiente de 67 ans admise pour une embolie pulmonaire. Scanner : embolie segmentaire du lobe inférieur droit. "
     "Apixaban 10 mg matin et soir pendant 7 jours, puis 5 mg matin et soir. Sortie à J4."
@@ -62,12 +64,14 @@ def facts(student: Student, metrics: Mapping[str, Json], parity: Json) -> dict[s
     quoted = [(name, figure) for name, split in clean_splits(metrics["student"]) if (figure := rouge_l(split))]
     name, figure = quoted[0] if quoted else ("", None)
     sections = [_section(metrics, name, split) for name, split in clean_splits(metrics["student"])]
+    learned = learned_tasks(metrics["student"])
     return {
+        "summary": student.summary if "exercises" in learned else CONCLUSIONS_ALONE,
         "labels": LABEL_SETS[student.labels],
         "example": (student.widget or (EXAMPLE,))[0],
         "headline": f"ROUGE-L : {interval(figure).replace('.', ',')} sur {name}" if figure else "ROUGE-L : non mesurée",
         "splits": sections,
-        "learned": [task for task in ("exercises", "entities") if any(section[task] for section in sections)],
+        "learned": learned,
         "quoted": metrics["student"].get("conclusions") == "quoted",
         "failures": failures(metrics),
         "int8_sentence": int8_sentence(parity["int8"], "The `onnx/*_quantized.onnx` files are"),
@@ -197,9 +201,17 @@ def _rouge_result(name: str, split: Json, conclusion: Json, key: str) -> EvalRes
     )
 
 
-def tags(student: Student) -> list[str]:
+def tags(student: Student, scores: Json) -> list[str]:
     """Return the Hub tags; transformers 5 has dropped the pipeline `text2text-generation`, searches have not."""
-    return ["text2text-generation", "t5", "summarization", "exercises", "medical-education", "ner", student.labels]
+    beside = {"exercises": ["exercises", "medical-education"], "entities": ["ner", student.labels]}
+    found = ["text2text-generation", "t5", "summarization"]
+    return found + [tag for task in learned_tasks(scores) for tag in beside[task]]
+
+
+def learned_tasks(scores: Json) -> list[str]:
+    """Return what a student is scored on besides conclusions: what its profile did not teach is not."""
+    splits = [split for _, split in clean_splits(scores)]
+    return [task for task in ("exercises", "entities") if any(split.get(task) for split in splits)]
 
 
 WRITER_CARD = CardFamily(

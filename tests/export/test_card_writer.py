@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 
 from export.build_card import build_card
 from export.card import CardInputs, render_card
+from export.card_writer import CONCLUSIONS_ALONE
 from export.eval_results import write_eval_results
 from export.lineage import make_lineage, write_manifest
 from export.onnx_files import MERGED, SEQ2SEQ
@@ -125,6 +126,9 @@ def test_a_student_of_conclusions_alone_promises_nothing_else(inputs: CardInputs
         assert promise in whole and promise not in card, promise
     assert "la conclusion d'un compte rendu. Sur processeur" in card
     assert "Its exercises were not measured" in card and "not measured" not in whole
+    assert CONCLUSIONS_ALONE in card and inputs.student.summary not in card
+    promised = {"exercises", "medical-education", "ner"}
+    assert promised < set(ModelCard(whole).data.tags) and not promised & set(ModelCard(card).data.tags)
 
 
 def test_a_student_that_quotes_says_so_and_does_not_promise_it_of_other_libraries(inputs: CardInputs) -> None:
