@@ -31,7 +31,7 @@ from carabin.jobs.job import Job, Report, errors_place
 from carabin.jobs.parts import PartMaker
 
 if TYPE_CHECKING:
-    from carabin.generation.writer import Summary
+    from carabin.generation.conclusions import Summary
     from carabin.generation.writer import Writer as Student
 
 PART_DOCUMENTS = 32

@@ -18,7 +18,8 @@ from carabin.annotator import Annotator
 from carabin.bench_worker import Measured, measure_latency, measure_throughput
 from carabin.documents import Document
 from carabin.engines.machine import peak_memory
-from carabin.generation.writer import Summary, Writer
+from carabin.generation.conclusions import Summary
+from carabin.generation.writer import Writer
 from carabin.student_folder import is_writer, read_config
 
 

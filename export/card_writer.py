@@ -7,10 +7,10 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
+from carabin.generation.conclusions import REPEATED
 from carabin.generation.quoted_conclusion import MOST_QUOTES
 from carabin.generation.tasks import CONCLUSION, ENTITIES
 from carabin.generation.tasks import EXERCISES as EXERCISE_PREFIX
-from carabin.generation.writer import REPEATED
 from export.card_facts import (
     MODEL_NAMES,
     Json,

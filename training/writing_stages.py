@@ -12,8 +12,8 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from carabin.exercises.words import WORDS_FILE
+from carabin.generation.conclusions import REPEATED
 from carabin.generation.source import uncopied
-from carabin.generation.writer import REPEATED
 from training.batches import plan_batches
 from training.lesson_batches import FEATURES, LessonBatcher, count_written
 from training.lesson_encoding import LessonEncoder

@@ -20,7 +20,8 @@ from typing import Any
 from carabin.documents import Document
 from carabin.exercises.exercise import ExerciseError, Kind
 from carabin.exercises.form import Draft, read_form
-from carabin.generation.writer import KINDS, Summary, Writer
+from carabin.generation.conclusions import Summary
+from carabin.generation.writer import KINDS, Writer
 from training.endpoint_teacher_answers import Listed, align
 from training.endpoint_writer import read_texts, write_texts, write_with_endpoint
 from training.lessons import Text, bare_texts, cut_windows

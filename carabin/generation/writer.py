@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -15,53 +15,25 @@ from carabin.documents import Document, Entity
 from carabin.errors import ModelError
 from carabin.exercises.exercise import Kind, QuestionSet
 from carabin.exercises.form import write_form
-from carabin.exercises.units import Unit, find_units
 from carabin.exercises.words import ExerciseWords, Phrasebook
+from carabin.generation.conclusions import Summary, quote, write_freely
 from carabin.generation.constraints import Constraint
 from carabin.generation.decoding import generate
 from carabin.generation.entity_lines import EntityLines
 from carabin.generation.exercise_session import ExerciseSession
-from carabin.generation.faithfulness import unsupported
-from carabin.generation.known_numbers import SourceNumbers, digit_tokens
+from carabin.generation.known_numbers import digit_tokens
 from carabin.generation.limits import Generated, Limits, SpecialTokens
 from carabin.generation.passages import cut_passages
-from carabin.generation.quoted_conclusion import join_quotes, quote_windows
 from carabin.generation.sections import cut_sections
 from carabin.generation.seq2seq import Seq2Seq, Sources
 from carabin.generation.source import Source, read_source, uncopied
-from carabin.generation.tasks import CONCLUSION, ENTITIES, EXERCISES
+from carabin.generation.tasks import ENTITIES, EXERCISES
 from carabin.generation.writer_settings import WriterSettings
 from carabin.student_folder import check_student, file_digest, load_tokenizer, read_config, student_name
 
 KINDS: tuple[Kind, ...] = ("qru", "qrm", "qroc")
 BATCH = 8
 """Sources that are read at once: what memory is bounded by, with the length of a window."""
-REPEATED = 6
-"""A conclusion never writes the same run of so many tokens twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A conclusion as a student wrote it.
-
-    Attributes:
-        document: The report.
-        text: The conclusion; of a long report, the distinct sentences of its windows'. Empty where the report holds
-            nothing that could be quoted.
-        windows: How many windows the report was read in.
-        unsupported: What the conclusion claims and the report does not say: numbers, doses, drugs, negations. Of
-            quotes, what reads otherwise alone than where it stands: what is denied on the line above.
-        finished: No window's text was cut by the limit of length.
-        quotes: Of a student that quotes, where each line of the text stands in the report, as (start, end) in code
-            points; None of one that writes in words of its own.
-    """
-
-    document: Document
-    text: str
-    windows: int
-    unsupported: tuple[str, ...]
-    finished: bool
-    quotes: tuple[Unit, ...] | None = None
 
 
 class Writer:
@@ -140,47 +112,9 @@ class Writer:
             batch: Reports at once.
             beams: Texts followed at once for each; 1 is greedy.
         """
-        conclude = self._quote if self.settings.conclusion == "quoted" else self._conclude
+        conclude = quote if self.settings.conclusion == "quoted" else write_freely
         for some in _batches(documents, batch):
-            yield from conclude(some, [self.sources_of(CONCLUSION, one.text) for one in some], batch, beams)
-
-    def _conclude(
-        self, documents: Sequence[Document], windows: Sequence[list[Source]], batch: int, beams: int
-    ) -> Iterator[Summary]:
-        limits = Limits(self.settings.max_written, beams=beams, no_repeat_ngram=REPEATED)
-        sources = [one for many in windows for one in many]
-        numbers = [SourceNumbers.of_text(one.text, self.plain, self.digits) for one in sources]
-        written = self._write(sources, limits, batch, states=[one.begin() for one in numbers])
-        for document, many in zip(documents, windows, strict=True):
-            texts = [next(written) for _ in many]
-            yield self._summary(document, join_distinct([self._decode(one.tokens) for one in texts]), texts)
-
-    def _quote(
-        self, documents: Sequence[Document], windows: Sequence[list[Source]], batch: int, beams: int
-    ) -> Iterator[Summary]:
-        # No run of tokens is barred for its repetition: no unit is quoted twice, and each is quoted whole.
-        limits = Limits(self.settings.max_written, beams=beams)
-        bound = [
-            quote_windows(many, document.text, self.tokenizer, limits.max_tokens, self.special.end)
-            for document, many in zip(documents, windows, strict=True)
-        ]
-        states = [one.begin() for many in bound for one in many]
-        written = self._write([one for many in windows for one in many], limits, batch, states=states)
-        for document, many in zip(documents, bound, strict=True):
-            texts = [next(written) for _ in many]
-            read = (one.read(text.tokens) for one, text in zip(many, texts, strict=True))
-            quotes = tuple(quote for some in read for quote in some)
-            yield self._summary(document, join_quotes(document.text, quotes), texts, quotes)
-
-    def _summary(
-        self, document: Document, text: str, written: Sequence[Generated], quotes: tuple[Unit, ...] | None = None
-    ) -> Summary:
-        claims = unsupported(text, document.text, self.drugs)
-        if quotes is not None:
-            # The numbers and drugs of a whole sentence are the report's own; what it affirms, the line above may deny.
-            claims = [claim for claim in claims if claim.kind == "negation"]
-        surfaces = tuple(dict.fromkeys(claim.surface for claim in claims))
-        return Summary(document, text, len(written), surfaces, all(one.finished for one in written), quotes)
+            yield from conclude(self, some, batch, beams)
 
     def exercises(
         self,
@@ -227,8 +161,8 @@ class Writer:
         mark = self._book().kinds[kind]
         windows = [self.cut_exercises(document.text)[:1] for document in documents]
         sources = [source for first in windows for source in first]
-        written = self._write(sources, Limits(self.settings.max_written), batch, prompt=(mark,))
-        return ["".join(self._decode(next(written).tokens, keep_marks=True) for _ in first) for first in windows]
+        written = self.write(sources, Limits(self.settings.max_written), batch, prompt=(mark,))
+        return ["".join(self.decode(next(written).tokens, keep_marks=True) for _ in first) for first in windows]
 
     def entities(self, documents: Iterable[Document], batch: int = BATCH) -> Iterator[Document]:
         """Yield each document with the entities that the student writes of it; offsets are exact.
@@ -240,7 +174,7 @@ class Writer:
             windows = [self._passages(document.text) for document in some]
             lines = [EntityLines(one, self.tokenizer, self.settings.labels) for many in windows for one in many]
             sources = [one for many in windows for one in many]
-            written = self._write(sources, limits, 4 * batch, states=[one.begin() for one in lines])
+            written = self.write(sources, limits, 4 * batch, states=[one.begin() for one in lines])
             found = (line.read(one.tokens) for line, one in zip(lines, written, strict=True))
             for document, many in zip(some, windows, strict=True):
                 entities: list[Entity] = [entity for _ in many for entity in next(found)]
@@ -271,7 +205,7 @@ class Writer:
         ids, mask = pad_rows([source.input_ids for source in sources], self.special.pad)
         return self.engine.read(ids, mask)
 
-    def _write(
+    def write(
         self,
         sources: Sequence[Source],
         limits: Limits,
@@ -279,7 +213,15 @@ class Writer:
         prompt: Sequence[int] = (),
         states: Sequence[Constraint] | None = None,
     ) -> Iterator[Generated]:
-        """Yield one text for each source, in order; sources of like length are read together."""
+        """Yield one text for each source, in order; sources of like length are read together.
+
+        Args:
+            sources: What is written of.
+            limits: Of length, and how it is searched.
+            batch: Sources at once.
+            prompt: Tokens that each text begins with.
+            states: Of each source, what may be written; None leaves everything.
+        """
         order = sorted(range(len(sources)), key=lambda number: len(sources[number].input_ids))
         done: dict[int, Generated] = {}
         for first in range(0, len(order), batch):
@@ -291,7 +233,8 @@ class Writer:
             done |= dict(zip(some, texts, strict=True))
         return (done[number] for number in range(len(sources)))
 
-    def _decode(self, tokens: NDArray[np.int64], keep_marks: bool = False) -> str:
+    def decode(self, tokens: NDArray[np.int64], keep_marks: bool = False) -> str:
+        """Return the text of tokens, with the marks of exercises or without."""
         return cast(str, self.tokenizer.decode(tokens.tolist(), skip_special_tokens=not keep_marks)).strip()
 
     def _book(self) -> Phrasebook:
@@ -308,13 +251,6 @@ def pad_rows(rows: Sequence[NDArray[np.int64]], pad: int) -> tuple[NDArray[np.in
         ids[number, : len(row)] = row
         mask[number, : len(row)] = 1
     return ids, mask
-
-
-def join_distinct(texts: Sequence[str]) -> str:
-    """Return texts in a row, without the sentences that stood in one before: windows of one report say things twice."""
-    if len(texts) == 1:
-        return texts[0]
-    return " ".join(dict.fromkeys(text[start:end] for text in texts for start, end in find_units(text)))
 
 
 def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:

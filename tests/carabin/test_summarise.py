@@ -52,9 +52,9 @@ def test_every_report_has_its_conclusion_once_in_order(reports, writing_student,
 
 def test_what_the_report_does_not_say_stands_beside_its_conclusion(reports, writing_student, tmp_path, monkeypatch):
     """A conclusion with a dose of its own reads as well as a true one."""
-    sound = Writer._decode
+    sound = Writer.decode
     monkeypatch.setattr(
-        Writer, "_decode", lambda *facts, **options: sound(*facts, **options)[:0] + "Kardégic 75 mg, 33 mg."
+        Writer, "decode", lambda *facts, **options: sound(*facts, **options)[:0] + "Kardégic 75 mg, 33 mg."
     )
     summarise_files([reports], tmp_path / "out.jsonl", writing_student)
     assert read_lines(tmp_path / "out.jsonl")[0]["unsupported"] == ["33 mg"]
