@@ -71,17 +71,30 @@ class Corrections:
 
 def count_corrections(before: Sequence[Entity], after: Sequence[Entity]) -> Corrections:
     """Return what turned one document's pre-annotation into its corrected annotation; either may nest."""
+    changes = find_changes(before, after)
+    return Corrections(Counter((kind, _label(ours), _label(theirs)) for kind, ours, theirs in changes))
+
+
+def _label(entity: Entity | None) -> str | None:
+    return entity.label if entity else None
+
+
+def find_changes(
+    before: Sequence[Entity], after: Sequence[Entity]
+) -> Iterator[tuple[str, Entity | None, Entity | None]]:
+    """Yield each change (kind, entity before, entity after); a deleted entity has none after, an added one none before.
+
+    Either side may nest.
+    """
     ours, theirs = (sorted(spans, key=lambda e: (e.start, e.end, e.label)) for spans in (before, after))
-    changes: Counter[Change] = Counter()
     left, free = set(range(len(ours))), set(range(len(theirs)))
     for kind, _, one, other in sorted(_touching(ours, theirs)):
         if one in left and other in free:
             left.remove(one)
             free.remove(other)
-            changes[_PAIRED[kind], ours[one].label, theirs[other].label] += 1
-    changes.update((DELETED, ours[number].label, None) for number in left)
-    changes.update((ADDED, None, theirs[number].label) for number in free)
-    return Corrections(changes)
+            yield _PAIRED[kind], ours[one], theirs[other]
+    yield from ((DELETED, ours[number], None) for number in sorted(left))
+    yield from ((ADDED, None, theirs[number]) for number in sorted(free))
 
 
 def _touching(ours: Sequence[Entity], theirs: Sequence[Entity]) -> Iterator[tuple[int, int, int, int]]:
