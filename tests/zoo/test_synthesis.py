@@ -93,6 +93,25 @@ def test_both_label_sets_share_the_text() -> None:
         assert umls["text"] == pii["text"] and umls["entities"] != pii["entities"]
 
 
+def test_no_family_name_can_be_learned_by_heart() -> None:
+    """A student of identities that knows a hundred names by heart leaves every other one in the letter."""
+    seen: dict[str, set[str]] = {}
+    for document in generate_reports("train", 200, 1, "pii"):
+        for entity in document["entities"]:
+            if entity["label"] in ("NOM", "VILLE", "HOPITAL"):
+                surface = document["text"][entity["start"] : entity["end"]].upper()
+                seen.setdefault(surface, set()).add(document["id"])
+    assert len(seen) > 800 and max(map(len, seen.values())) <= 4
+
+
+def test_who_invents_names_changes_nothing_else() -> None:
+    """Scenarios, dates and numbers of a report must not depend on who is named in it."""
+    for umls, pii in zip(generate_reports("train", 20, 1), generate_reports("train", 20, 1, "pii"), strict=True):
+        assert umls["text"] != pii["text"]
+        assert (umls["kind"], umls["scenario"]) == (pii["kind"], pii["scenario"])
+        assert [fact["value"] for fact in umls["facts"]] == [fact["value"] for fact in pii["facts"]]
+
+
 def test_every_label_and_kind_occurs() -> None:
     """A label that is never generated would be learnt by nobody."""
     for labels, names in LABELS.items():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from zoo.synthesis.french import decimal
+from zoo.synthesis.invented import NameInventor
 from zoo.synthesis.knowledge import Antecedent, Knowledge, Prescription, Scenario, classes_of
 from zoo.synthesis.markup import Concept, Node, Span, Text, Writer, parse
 from zoo.synthesis.patient import (
@@ -50,14 +51,25 @@ DATE_STYLES = ("slash", "slash", "words", "words", "dot", "short", "dash")
 class Case:
     """Draws patient, stay, past history and treatments, and fills the slots that templates use."""
 
-    def __init__(self, rng: random.Random, scenario: Scenario, split: str, knowledge: Knowledge) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        scenario: Scenario,
+        split: str,
+        knowledge: Knowledge,
+        inventor: NameInventor | None = None,
+    ) -> None:
+        """Draw; names of people and places are an inventor's, or those of the lists without one."""
         self.rng = rng
+        self.inventor = inventor
         self.scenario = scenario
         self.split = split
         self.knowledge = knowledge
         self.stay = draw_stay(rng, scenario)
         held = split == "test" and rng.random() < HELD_SHARE
         self.patient = draw_patient(rng, scenario, self.stay, knowledge, held)
+        if inventor:
+            self.patient = replace(self.patient, surname=inventor.surname())
         self.years = years_between(self.patient.birth, self.stay.admission)
         self.years_exact = (self.stay.admission - self.patient.birth).days / 365.25
         self.child = self.years < 16
@@ -125,17 +137,24 @@ class Case:
         slots["prenom"] = self.literal(patient.first_name, "PRENOM")
         slots["nom"] = surname(patient.surname)
         doctors = rng.sample([name for name in names[prefix + "surnames"] if name != patient.surname], 3)
+        if self.inventor:
+            doctors = [self.inventor.surname() for _ in doctors]
         for slot, name in zip(("doctor", "med", "doctor2"), doctors, strict=True):
             first = rng.choice(names[rng.choice(("female", "male"))])
             slots[slot], slots[f"{slot}_first"] = surname(name), self.literal(first, "PRENOM")
         hospital, towns = rng.choice(names[prefix + "hospitals"]), names[prefix + "towns"]
         town = next((name for name in names["towns"] + names["held_towns"] if name in hospital), rng.choice(towns))
+        other_town = rng.choice(names[prefix + "towns"])
+        if self.inventor:
+            town, other_town = self.inventor.town(), self.inventor.town()
+            hospital = self.inventor.hospital(town)
         slots["hopital"] = self.literal(hospital, "HOPITAL")
         slots["ville"] = self.literal(town, "GEOG", "VILLE")
-        slots["ville2"] = self.literal(rng.choice(names[prefix + "towns"]), "GEOG", "VILLE")
+        slots["ville2"] = self.literal(other_town, "GEOG", "VILLE")
         for slot in ("adresse", "adresse2"):
             text = f"{rng.randint(1, 180)}{rng.choice(('', '', '', ' bis'))}{rng.choice((' ', ', '))}"
-            slots[slot] = self.literal(text + rng.choice(names["streets"]), "ADRESSE")
+            street = rng.choice(names["streets"])
+            slots[slot] = self.literal(text + (self.inventor.street() if self.inventor else street), "ADRESSE")
         for slot in ("zip", "zip2"):
             slots[slot] = self.literal(f"{rng.choice(('96', '99', '00'))}{rng.randint(0, 99):02d}0", "ZIP")
         for slot in ("tel", "tel2", "tel3"):

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 
 from zoo.synthesis.case import Case
+from zoo.synthesis.invented import NameInventor
 from zoo.synthesis.kinds import KINDS
 from zoo.synthesis.knowledge import SPLITS, load_knowledge
 from zoo.synthesis.markup import PII, UMLS
@@ -40,13 +41,19 @@ def generate_reports(split: str, count: int, seed: int, labels: str = "umls", st
 
 
 def generate_report(split: str, seed: int, number: int, labels: str = "umls") -> dict:
-    """Return one document; see `generate_reports`."""
+    """Return one document; see `generate_reports`.
+
+    For a student of identities, the names of people and places in train and transfer are invented one by one
+    (`zoo.synthesis.invented`); in dev and test they are those of the lists, as in the same documents with UMLS labels.
+    """
     # A string seed goes through SHA-512: neighbouring numbers share nothing, and no process-wide hash is involved.
     rng = random.Random(f"{split}|{seed}|{number}")
     knowledge = load_knowledge()
     scenario = rng.choice(knowledge.for_split(split))
     kind = rng.choices(tuple(KINDS), [share for _, share in KINDS.values()])[0]
-    case = Case(rng, scenario, split, knowledge)
+    invents = labels == "pii" and split in ("train", "transfer")
+    inventor = NameInventor(f"{split}|{seed}|{number}", knowledge.names) if invents else None
+    case = Case(rng, scenario, split, knowledge, inventor)
     conclusion = KINDS[kind][0](case)
     writer = case.writer
     text = "".join(writer.parts)
