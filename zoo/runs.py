@@ -2,7 +2,7 @@
 
 A step works in `<folder>.partial`, and the folder gets its name by rename, its `run.json` last: a folder that exists is
 complete. `run.json` says for which inputs, by which command, seed, commit and software, so that another input never
-reuses it.
+reuses it. Two runs that share a step make it once: `.<folder>.lock` is held by who makes it, and freed by its death.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import typer
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from carabin.errors import CarabinError
@@ -134,23 +137,12 @@ def run_step(
     if is_done(folder, inputs):
         return False
     partial = folder.with_name(folder.name + ".partial")
-    claim = {"inputs_sha256": fingerprint(inputs)}
     try:
-        if group.leader:
-            _claim(partial, claim)
-        group.wait()
-        started = datetime.now(UTC)
-        figures = work(partial) or {}
-        group.wait()
-        if group.leader:
-            (partial / "claim.json").unlink()
-            figures = {**figures, "seconds": round((datetime.now(UTC) - started).total_seconds(), 2)}
-            record = {**claim, **provenance(seed), "inputs": json.loads(_canonical(inputs)), **figures}
-            write_json(partial / RECORD, {**record, "files": hash_files(partial)})
-            if folder.exists():
-                shutil.rmtree(folder)
-            partial.rename(folder)
-        group.wait()
+        with _sole_maker(folder) if group.leader else nullcontext():
+            group.wait()
+            if is_done(folder, inputs):  # by whom we waited for
+                return False
+            _make(folder, partial, inputs, work, seed, group)
     except (OSError, SafetensorError) as error:
         # safetensors wraps the system's "no space left" in an error of its own.
         name, cause = getattr(error, "filename", None), getattr(error, "strerror", None)
@@ -159,6 +151,49 @@ def run_step(
             "run the same command again to go on"
         ) from error
     return True
+
+
+def _make(
+    folder: Path,
+    partial: Path,
+    inputs: object,
+    work: Callable[[Path], dict[str, Any] | None],
+    seed: int | None,
+    group: Alone,
+) -> None:
+    """Do a step in its working folder, and give that the step's name."""
+    claim = {"inputs_sha256": fingerprint(inputs)}
+    if group.leader:
+        _claim(partial, claim)
+    group.wait()
+    started = datetime.now(UTC)
+    figures = work(partial) or {}
+    group.wait()
+    if group.leader:
+        (partial / "claim.json").unlink()
+        figures = {**figures, "seconds": round((datetime.now(UTC) - started).total_seconds(), 2)}
+        record = {**claim, **provenance(seed), "inputs": json.loads(_canonical(inputs)), **figures}
+        write_json(partial / RECORD, {**record, "files": hash_files(partial)})
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    group.wait()
+
+
+@contextmanager
+def _sole_maker(folder: Path) -> Iterator[None]:
+    """Hold a step's lock: two runs that share a teacher, an encoder or a folder must not write into one another."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        typer.echo(f"another run is making {folder}: waiting for it", err=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _claim(partial: Path, claim: dict[str, str]) -> None:

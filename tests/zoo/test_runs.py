@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -30,6 +32,26 @@ def test_a_step_is_done_once_and_says_for_what(tmp_path):
     assert record["files"] == hash_files(step) and set(record["files"]) == {"a.txt", "b.txt"}
     assert record["inputs"] == {"x": 1} and record["seed"] == 7
     assert {"command", "commit", "date", "software"} <= set(record)
+
+
+def test_two_runs_that_share_a_step_make_it_once(tmp_path, capsys):
+    """Two seeds started side by side would write their common encoder into one folder."""
+    step, begun, may_end, calls = tmp_path / "step", Event(), Event(), []
+
+    def slow(into):
+        begun.set()
+        calls.append(write_two(into))
+        assert may_end.wait(30)
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(run_step, step, {"x": 1}, slow)
+        assert begun.wait(30)
+        second = pool.submit(run_step, step, {"x": 1}, lambda into: calls.append(write_two(into)))
+        while "waiting for it" not in (said := capsys.readouterr().err):
+            time.sleep(0.01)
+        assert not second.done() and str(step) in said
+        may_end.set()
+    assert (first.result(), second.result(), len(calls)) == (True, False, 1)
 
 
 def test_other_inputs_never_reuse_it(tmp_path):
