@@ -54,6 +54,8 @@ class JobOptions:
     writing: WriteOptions = field(default_factory=WriteOptions)
     calibrated: bool = False
     """Apply the thresholds that were fitted with the student; `thresholds` go before them."""
+    names: Path | None = None
+    """CSV file of the hospital's own names (`carabin.names.name_list`)."""
 
 
 def annotate_files(
@@ -80,6 +82,7 @@ def annotate_files(
         InputError: an input cannot be read at all.
         OutputError: the output's form is unknown, or the output is one of the inputs.
         ModelError: the student cannot be run.
+        NamesError: the list of names cannot be used.
         JournalError: the run to resume is not this one.
     """
     options = options or JobOptions()
@@ -95,8 +98,9 @@ def annotate_files(
     from carabin.student_folder import find_student
 
     annotator = Annotator.load(
-        find_student(model), threads=options.threads, engine=kept_engine(options.engine, options.resume, out)
-    )
+        find_student(model), threads=options.threads, engine=kept_engine(options.engine, options.resume, out),
+        names=options.names,
+    )  # fmt: skip
     check_thresholds(options.thresholds, annotator.labels)
     if options.calibrated:
         options = replace(options, thresholds={**fitted_thresholds(annotator), **options.thresholds})
@@ -165,6 +169,7 @@ def _plan(annotator: Annotator, options: JobOptions) -> dict[str, Any]:
         "runtime": runtime_of(annotator.engine_name),
         "temperature": annotator.temperature,
         "thresholds": dict(options.thresholds),
+        "names": annotator.names and annotator.names.digest,
     }
 
 

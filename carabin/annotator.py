@@ -24,6 +24,7 @@ from carabin.engines.engine import Engine
 from carabin.engines.engine_choice import AUTO, BATCH_TOKENS, WEIGHTS, choose_engine, default_engine, open_engine
 from carabin.engines.machine import usable_cores
 from carabin.errors import ModelError
+from carabin.names.name_list import NameList
 from carabin.student_folder import (
     check_student,
     config_tags,
@@ -69,6 +70,7 @@ class Annotator:
         thresholds: Mapping[str, float] | None = None,
         workers: int = 1,
         engine_name: str = "",
+        names: NameList | None = None,
     ) -> None:
         """Put together a reader and an engine.
 
@@ -84,6 +86,7 @@ class Annotator:
                 nothing out by itself.
             workers: Threads that call the engine at once.
             engine_name: One of `engine_choice.ENGINES`, for whoever writes down what ran.
+            names: A hospital's own, put beside what the model finds.
 
         Raises:
             ValueError: the temperature is not a positive number.
@@ -101,6 +104,7 @@ class Annotator:
         self.thresholds = dict(thresholds or {})
         self.workers = workers
         self.engine_name = engine_name
+        self.names = names
 
     @classmethod
     def load(
@@ -109,6 +113,7 @@ class Annotator:
         quantized: bool | None = None,
         threads: int | None = None,
         engine: str | None = None,
+        names: Path | None = None,
     ) -> Annotator:
         """Return the annotator of a published student's folder.
 
@@ -119,14 +124,17 @@ class Annotator:
             threads: Threads that score, one batch each at a time; None for all cores. It changes no answer.
             engine: `int8`, `fp32`, `openvino`, or `auto` for the fastest here (`carabin.engines.engine_choice`); None
                 takes the INT8 file where the student's quality gate let it be published, else the fp32 one.
+            names: A CSV file of the hospital's own names (`carabin.names.name_list`).
 
         Raises:
             ModelError: a file is missing or is not what it should be, or the engine is not installed.
+            NamesError: the list of names cannot be used.
         """
         folder = find_student(folder)
         check_student(folder)
         config = read_config(folder)
         tags, reader = config_tags(config, folder), load_reader(folder)
+        listed = None if names is None else NameList.read(names, labels_of(tags))
         workers = threads or usable_cores()
         if engine is None:
             engine = default_engine(folder) if quantized is None else ("int8" if quantized else "fp32")
@@ -140,7 +148,7 @@ class Annotator:
         fitted = read_calibration(folder, WEIGHTS[engine], version, labels_of(tags))
         return cls(
             reader, tags, opened, student_name(config, folder), BATCH_TOKENS, version,
-            fitted.temperature, fitted.thresholds, workers, engine,
+            fitted.temperature, fitted.thresholds, workers, engine, listed,
         )  # fmt: skip
 
     def annotate(self, documents: Iterable[Document], buffer: int = BUFFER_DOCUMENTS) -> Iterator[Document]:
@@ -185,7 +193,7 @@ class Annotator:
     def __call__(self, text: str) -> list[Entity]:
         """Return the entities of one text."""
         ((words, probabilities),) = self.word_probabilities([text])
-        return decode_spans(words, probabilities, self.labels)
+        return self._decode(text, words, probabilities)
 
     def word_probabilities(self, texts: Sequence[str]) -> list[tuple[Offsets, Probabilities]]:
         """Return, for each text, its words (n, 2) and their tag distributions (n, n_tags).
@@ -247,13 +255,17 @@ class Annotator:
             for future in futures:
                 future.result()
             return [
-                replace(document, entities=tuple(decode_spans(words, probabilities, self.labels)))
+                replace(document, entities=tuple(self._decode(document.text, words, probabilities)))
                 for document, (words, probabilities) in zip(begun.documents, reading.results, strict=True)
             ]
         except Exception as error:
             for future in futures:
                 future.cancel()
             return error
+
+    def _decode(self, text: str, words: Offsets, probabilities: Probabilities) -> list[Entity]:
+        found = decode_spans(words, probabilities, self.labels)
+        return found if self.names is None else self.names.add_to(text, words, found)
 
     def _score(self, reading: Reading, batch: Sequence[Slot]) -> None:
         """Fill in the distributions of a batch's words."""

@@ -60,6 +60,8 @@ class EvaluateOptions:
     """Name the documents in `documents`; without it they are in the order of the gold, by number."""
     reading: ReadOptions = field(default_factory=ReadOptions)
     resamples: int = RESAMPLES
+    names: Path | None = None
+    """CSV file of the hospital's own names, put beside what the student finds (`carabin.names.name_list`)."""
 
     @property
     def rules(self) -> LabelRules:
@@ -90,6 +92,7 @@ def evaluate_model(
     Raises:
         InputError: the gold cannot be read, holds nothing to score, or has a label that the student lacks.
         ModelError: the student cannot be run.
+        NamesError: the list of names cannot be used.
     """
     options = options or EvaluateOptions()
     check_inputs(gold, options.reading, entities=True)
@@ -111,6 +114,7 @@ def evaluate_model(
         "model": f"{annotator.model_id}@{annotator.model_version}",
         "temperature": annotator.temperature,
         "thresholds": dict(thresholds),
+        "names": annotator.names and annotator.names.digest,
         "gold": reader.to_dict(),
         **_scores(tally, options),
         "ece": tally.confidence.report(),
@@ -194,7 +198,7 @@ def _load(model: Path | str | None, options: EvaluateOptions) -> tuple[Annotator
     from carabin.annotator import Annotator
     from carabin.student_folder import find_student
 
-    annotator = Annotator.load(find_student(model), threads=options.threads, engine=options.engine)
+    annotator = Annotator.load(find_student(model), threads=options.threads, engine=options.engine, names=options.names)
     check_thresholds(options.thresholds, annotator.labels)
     for label in sorted({*(options.only or ()), *(to for to in options.renamed.values() if to)}):
         if label not in annotator.labels:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.documents import Document
+from carabin.names.matching import keep_longest
 from carabin.tokens.tagging import bio_tags, constrained_tags
 from carabin.tokens.words import Offsets, find_words
 from training.processes import Processes
@@ -80,12 +81,7 @@ class SilverLabeller:
             for terminology, names in self.terminologies
             for match in names.find(text, words)
         ]
-        kept, taken = [], np.zeros(len(words), dtype=bool)
-        for match in sorted(found, key=lambda match: match.first - match.last):  # stable: the first terminology wins
-            if not taken[match.first : match.last].any():
-                taken[match.first : match.last] = True
-                kept.append(match)
-        return kept
+        return keep_longest(found, len(words))
 
 
 def mix_with_teacher(taught: NDArray[np.floating], silver: NDArray[np.floating]) -> NDArray[np.float16]:

@@ -19,6 +19,7 @@ from carabin.commands.options import (
     Inputs,
     MaxCharacters,
     Model,
+    NamesFile,
     Output,
     TextColumn,
     Threads,
@@ -48,6 +49,7 @@ def annotate(
     engine: Engine = None,
     threads: Threads = None,
     threshold: Threshold = None,
+    names: NamesFile = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed.")] = False,
     errors: Errors = None,
     text_column: TextColumn = None,
@@ -65,7 +67,7 @@ def annotate(
     reading = ReadOptions(text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label)
     writing = WriteOptions(typesystem, cas_type, cas_label)
     thresholds, calibrated = split_thresholds(threshold or ())
-    options = JobOptions(to, engine, threads, thresholds, resume, errors, reading, writing, calibrated)
+    options = JobOptions(to, engine, threads, thresholds, resume, errors, reading, writing, calibrated, names)
     shown = ErrorLines()
     stream = utf8_stdout() if out is None else None
     with resumable(out), Progress() as progress:

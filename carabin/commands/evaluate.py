@@ -19,6 +19,7 @@ from carabin.commands.options import (
     IdColumn,
     MaxCharacters,
     Model,
+    NamesFile,
     TextColumn,
     Threads,
     Threshold,
@@ -60,6 +61,7 @@ def evaluate(
     engine: Engine = None,
     threads: Threads = None,
     threshold: Threshold = None,
+    names: NamesFile = None,
     json_: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the whole record; - for standard output.")
     ] = None,
@@ -88,14 +90,14 @@ def evaluate(
     from carabin.evaluate import EvaluateOptions, evaluate_agreement, evaluate_corrections, evaluate_model
     from carabin.formats import ReadOptions
 
-    check_choice(model, against, preannotated, threshold)
+    check_choice(model, against, preannotated, threshold, names)
     check_report_places([*gold, *(against or ()), *(preannotated or ())], (json_, errors))
     reading = ReadOptions(
         text_column, id_column, encoding, max_characters, from_, typesystem, cas_type, cas_label, predictions
     )
     thresholds, calibrated = split_thresholds(threshold or ())
     options = EvaluateOptions(
-        read_renames(map_ or ()), label, engine, threads, thresholds, calibrated, document_ids, reading
+        read_renames(map_ or ()), label, engine, threads, thresholds, calibrated, document_ids, reading, names=names
     )
     shown = ErrorLog(errors)
     with Progress() as progress:
@@ -137,6 +139,7 @@ def check_choice(
     against: Sequence[str] | None,
     preannotated: Sequence[str] | None,
     threshold: Sequence[str] | None,
+    names: Path | None,
 ) -> None:
     """Raise InputError if what is asked for does not go together."""
     from carabin.formats import InputError
@@ -145,6 +148,8 @@ def check_choice(
         raise InputError("--model, --against and --preannotated each compare GOLD with something else: choose one")
     if threshold and (against or preannotated):
         raise InputError("--threshold is for a student's scores: leave it out beside --against and --preannotated")
+    if names and (against or preannotated):
+        raise InputError("--names stand beside what a student finds: leave it out beside --against and --preannotated")
 
 
 def read_renames(values: Sequence[str]) -> dict[str, str]:

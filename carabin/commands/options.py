@@ -61,6 +61,14 @@ Threshold = Annotated[
         "repeatable. Without it every entity counts, whatever its score.",
     ),
 ]
+NamesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--names",
+        metavar="FILE",
+        help="CSV of your own names, columns name and label: what stands in it is found, whatever the student knows.",
+    ),
+]
 Errors = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Where documents set aside are listed; OUT.errors.jsonl without it."),

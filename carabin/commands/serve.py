@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from carabin.commands.options import Engine, Model, Threads, Threshold, split_thresholds
+from carabin.commands.options import Engine, Model, NamesFile, Threads, Threshold, split_thresholds
 
 
 def serve(
@@ -24,6 +24,7 @@ def serve(
     engine: Engine = None,
     threads: Threads = None,
     threshold: Threshold = None,
+    names: NamesFile = None,
     queue: Annotated[int, typer.Option(min=1, help="Requests that may wait; one more is answered 429.")] = 32,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for a request, waiting included.")] = 30.0,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 4_000_000,
@@ -44,7 +45,7 @@ def serve(
     from carabin.annotator import Annotator
     from carabin.student_folder import find_student
 
-    annotator = Annotator.load(find_student(model), threads=threads, engine=engine)
+    annotator = Annotator.load(find_student(model), threads=threads, engine=engine, names=names)
 
     def announce(address: str) -> None:
         typer.echo(f"{annotator.model_id}@{annotator.model_version} answers at {address} (Ctrl-C stops)", err=True)

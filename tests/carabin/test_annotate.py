@@ -212,6 +212,10 @@ def test_a_damaged_journal_costs_work_not_answers(interrupted, notes, lively_stu
 def test_a_run_of_other_options_is_not_resumed(interrupted, notes, lively_student, tmp_path):
     with pytest.raises(JournalError, match="another thresholds"):
         resume(notes, lively_student, tmp_path, thresholds={"DISO": 0.5})
+    names = tmp_path / "names.csv"
+    names.write_text("name;label\nzorgolène;DISO\n", encoding="utf-8")
+    with pytest.raises(JournalError, match="another names"):
+        resume(notes, lively_student, tmp_path, names=names)
     with pytest.raises(JournalError, match="another reading"):
         resume(notes, lively_student, tmp_path, reading=ReadOptions(max_characters=5))
     notes.write_bytes(notes.read_bytes() + b"\n")

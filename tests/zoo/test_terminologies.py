@@ -134,8 +134,9 @@ def objection(recipe, **changes):
 
 def test_a_terminology_is_judged_like_a_teacher(recipe):
     """A list of names under terms nobody accepted must not teach because it is no text and no model."""
-    assert objection(recipe) is None
-    refused = objection(recipe, accept=("share-alike",))
+    both = {"terminologies": ("bdpm", "hpo")}
+    assert objection(recipe, accept=("share-alike", "attribution-bound"), **both) is None
+    refused = objection(recipe, accept=("share-alike",), **both)
     assert refused.level == "attribution-bound" and "terminology 'hpo', corpus 'lexicon-hpo'" in refused.subject
     assert objection(recipe, accept=("share-alike",), terminologies=("bdpm",)) is None
     unknown = objection(recipe, terminologies=("umls",))

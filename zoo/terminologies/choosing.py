@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from carabin.documents import Document
+from carabin.names.matching import Name, Names
 from carabin.tokens.words import find_words
-from zoo.terminologies.matching import Name, Names
 
 
 def choose_documents(

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from carabin.names.matching import Names
 from zoo.corpora import CorpusError, resolve_file
 from zoo.registry import Registry, Terminology
-from zoo.terminologies.matching import Names
 
 # "ABACAVIR (SULFATE D')": what stands in brackets and ends on a preposition is said first.
 _INVERTED = re.compile(r"(?P<base>[^()]+?) \((?P<form>[^()]+ (?:D'|DE|DU|DES))\)")

@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from carabin.exercises.wording import fold
 from carabin.tokens.words import Offsets, find_words
@@ -54,7 +56,14 @@ class Names:
     plurals: bool
 
     @classmethod
-    def of(cls, names: Iterable[str], least_words: int = 1, least_letters: int = 4, plurals: bool = False) -> Names:
+    def of(
+        cls,
+        names: Iterable[str],
+        least_words: int = 1,
+        least_letters: int = 4,
+        plurals: bool = False,
+        unfinished: bool = False,
+    ) -> Names:
         """Return the names that are not too short to be told from common words.
 
         Args:
@@ -62,6 +71,7 @@ class Names:
             least_words: A name has at least so many words.
             least_letters: And its longest word at least so many letters.
             plurals: Fold the last `s` of words.
+            unfinished: Take what ends like "déclenché par" too ("vitamine D" does).
         """
         folded = (_fold_words(name, find_words(name), plurals) for name in names)
         return cls._index(
@@ -69,7 +79,7 @@ class Names:
                 name
                 for name in folded
                 if len(name) >= least_words
-                and name[-1] not in _UNFINISHED
+                and (unfinished or name[-1] not in _UNFINISHED)
                 and max((len(w) for w in name if w.isalpha()), default=0) >= least_letters
             ),
             plurals,
@@ -109,6 +119,34 @@ class Names:
                     break
             else:
                 position += 1
+
+
+def fold_name(name: str) -> Name:
+    """Return the folded words of a name, as `Names` knows it."""
+    return _fold_words(name, find_words(name), plurals=False)
+
+
+class _Place(Protocol):
+    """Words `first` to `last`, half-open."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def last(self) -> int: ...
+
+
+Placed = TypeVar("Placed", bound=_Place)
+
+
+def keep_longest(found: Iterable[Placed], n_words: int) -> list[Placed]:
+    """Return the matches that no longer one overlaps, in no special order; of equally long ones the first given."""
+    kept, taken = [], np.zeros(n_words, dtype=bool)
+    for match in sorted(found, key=lambda match: match.first - match.last):  # stable
+        if not taken[match.first : match.last].any():
+            taken[match.first : match.last] = True
+            kept.append(match)
+    return kept
 
 
 def _fold_words(text: str, words: Offsets, plurals: bool) -> Name:
