@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from carabin.documents import Document
 from carabin.errors import CarabinError
+from carabin.names.name_list import NameList
 from carabin.scoring.bootstrap import RESAMPLES
 from carabin.scoring.ner_tally import NerTally
 from carabin.scoring.reliability import Reliability
@@ -98,6 +99,7 @@ def score_documents(
     seed: int,
     noise: Noise | None = None,
     resamples: int = RESAMPLES,
+    names: NameList | None = None,
 ) -> dict[str, Any]:
     """Annotate documents and score what was found against their gold entities.
 
@@ -108,6 +110,7 @@ def score_documents(
         seed: Of the noise and of the bootstrap.
         noise: Perturb each document first; None scores it as it is.
         resamples: Of the bootstrap.
+        names: Put beside what the model finds, as `carabin.annotator` does.
 
     Returns:
         The part of a split's record that does not depend on where the documents came from (see `evaluation.score_ner`):
@@ -122,7 +125,7 @@ def score_documents(
     tally = _Tally()
     stream = iter(documents)
     while batch := list(islice(stream, _BUFFER)):
-        _add_batch(tally, annotator, list(_prepared(batch, tally, seed, noise)), wanted)
+        _add_batch(tally, annotator, list(_prepared(batch, tally, seed, noise)), wanted, names)
     if not len(tally.entities):
         raise ScoreError("no documents to score: is the split empty?")
     return _summary(tally, noise, seed, resamples)
@@ -147,7 +150,9 @@ def _prepared(batch: list[Document], tally: _Tally, seed: int, noise: Noise | No
         yield document
 
 
-def _add_batch(tally: _Tally, annotator: WordTagger, batch: list[Document], wanted: frozenset[str]) -> None:
+def _add_batch(
+    tally: _Tally, annotator: WordTagger, batch: list[Document], wanted: frozenset[str], names: NameList | None
+) -> None:
     scored = annotator.word_probabilities([document.text for document in batch])
     for document, (words, probabilities) in zip(batch, scored, strict=True):
         if outside := sorted({entity.label for entity in document.entities} - wanted):
@@ -158,8 +163,10 @@ def _add_batch(tally: _Tally, annotator: WordTagger, batch: list[Document], want
             gold_tags = encode_spans(words, document.entities, annotator.labels)
         except ValueError as error:
             raise ScoreError(f"document '{document.id}': {error}; flatten nested gold to the outermost first") from None
-        found = [entity for entity in decode_spans(words, probabilities, annotator.labels) if entity.label in wanted]
-        tally.entities.add(found, document.entities)
+        found = decode_spans(words, probabilities, annotator.labels)
+        if names is not None:
+            found = names.add_to(document.text, words, found)
+        tally.entities.add([entity for entity in found if entity.label in wanted], document.entities)
         if len(words):
             tally.words.add(probabilities.max(axis=1), probabilities.argmax(axis=1) == gold_tags)
 

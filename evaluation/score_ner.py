@@ -42,6 +42,7 @@ from rich.progress import track
 
 from carabin.annotator import Annotator
 from carabin.documents import Document
+from carabin.names.name_list import NameList
 from evaluation.model_facts import describe_model
 from evaluation.ner_report import Noise, ScoreError, score_documents
 from zoo.checkpoints import Which
@@ -84,6 +85,7 @@ def score_model(
     registry: Registry,
     read: Reader = read_documents,
     watch: Callable[[Iterable[Document], str, int | None], Iterable[Document]] = lambda documents, _, __: documents,
+    names: Path | None = None,
 ) -> dict[str, Any]:
     """Return the metrics record of a model.
 
@@ -96,6 +98,7 @@ def score_model(
         registry: Where the corpora's cards are.
         read: Gives a use's documents; a test may bring its own.
         watch: Given documents, what they are and how many at most: passes them on, showing progress.
+        names: A list that stands beside what the model finds (`carabin.names.name_list`).
 
     Raises:
         ScoreError: a split is named twice, or cannot be scored with this model.
@@ -104,14 +107,17 @@ def score_model(
         raise ScoreError("a split is named twice: its two scores would have one name")
     annotator = load_annotator(folder, which)
     labels = label_set_of(annotator)
+    listed = None if names is None else NameList.read(names, annotator.labels)
     splits = {}
     for use in uses:
         source = {"corpus": use.corpus, "revision": revision_of(registry.corpus(use.corpus), use.split)}
         for noise in (None, *noises):
             name = f"{use.corpus}/{use.split}" + (f"+{noise}" if noise else "")
             documents = watch(read(registry, use, labels, seed), name, use.documents)
-            splits[name] = {**source, **score_documents(annotator, documents, labels, seed, noise)}
+            splits[name] = {**source, **score_documents(annotator, documents, labels, seed, noise, names=listed)}
     model = describe_model(folder, which)
+    if listed is not None:
+        model |= {"names": listed.digest}
     return {"schema": SCHEMA, "model": model, "splits": splits, "provenance": provenance(seed)}
 
 
@@ -122,6 +128,7 @@ def main(
     which: Annotated[str, typer.Option(help="torch, onnx, int8 or auto (what a hospital would run).")] = "auto",
     seed: Annotated[int, typer.Option(help="Of noise, bootstrap and synthetic corpora.")] = 1,
     noise: Annotated[list[str] | None, typer.Option(help="kind:rate, as in typo:0.1; may be repeated.")] = None,
+    names: Annotated[Path | None, typer.Option(help="CSV of names, as `carabin annotate --names` takes it.")] = None,
 ) -> None:
     """Score a NER student and write metrics.json."""
     console = Console(stderr=True)
@@ -131,6 +138,7 @@ def main(
         record = score_model(
             model, uses, which, seed, noises, Registry(),  # type: ignore[arg-type]
             watch=lambda documents, name, total: track(documents, name, total, console=console, transient=True),
+            names=names,
         )  # fmt: skip
         write_json(out, record)
     for name, split in record["splits"].items():

@@ -7,12 +7,18 @@
    of the documents that had no part in vetoing names, with the vetoes of the other half.
 3. Match it over each dev corpus, without the names that gold train vetoes, as the student will be taught.
 4. Count how many words of the transfer text would be labelled.
+
+    python -m training.report_terminologies --student bert-mini --profile quaero-x4-names --names names.csv
+
+writes the names that gold train does not veto, as `carabin annotate --names` takes them, and measures nothing.
 """
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,6 +41,7 @@ VERDICTS = ("exact", "inside", "nested", "label", "edges", "nothing")
 def main(
     student: Annotated[str, typer.Option(help="A folder of models/.")],
     profile: Annotated[str, typer.Option(help="A profile that names terminologies.")],
+    names: Annotated[Path | None, typer.Option(help="CSV file that gets the names, for carabin.")] = None,
 ) -> None:
     """Print what a recipe's terminologies find on its gold train and dev, and label in its transfer text."""
     console = Console()
@@ -42,8 +49,22 @@ def main(
         console = Console(width=max(console.width, 140))
     with one_line_errors("stopped"):
         plan = make_plan(student, profile)
+        if names is not None:
+            typer.echo(f"wrote {write_names(plan, names):,} names to {names}")
+            return
         console.print(measure(plan))
         console.print(measure_transfer(plan))
+
+
+def write_names(plan: Plan, path: Path) -> int:
+    """Write the names that a recipe's terminologies teach, with label and confidence; return how many."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream, delimiter=";", lineterminator="\n")
+        rows.writerow(("name", "label", "score"))
+        believed = make_labeller(plan).terminologies
+        for terminology, names in believed:
+            rows.writerows((" ".join(name), terminology.label, terminology.confidence) for name in sorted(names.known))
+    return sum(len(names.known) for _, names in believed)
 
 
 def measure(plan: Plan) -> Table:
