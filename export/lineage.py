@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,13 @@ def _generated(
 
 def _corpus(entry: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
     card = registry.corpus(entry["corpus"])
+    published = [asdict(score) for score in card.published if score.split == entry["split"]]
     return {
         "id": entry["corpus"],
         **{key: entry.get(key) for key in ("split", "role", "documents", "revision", "data_seed", "licence")},
         "source": card.source,
         "hub_id": card.hub_id,
+        **({"published": published} if published and entry["role"] == "test" else {}),
     }
 
 

@@ -17,6 +17,21 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, config=STRICT)
+class PublishedScore:
+    """A figure that somebody else has reported on one split of a corpus."""
+
+    model: str
+    split: str
+    exact_f1: float
+    """Micro F1 of exact spans, in points."""
+    protocol: str
+    """How it was measured, as far as that is known: figures of different protocols do not compare."""
+
+    def __post_init__(self) -> None:
+        require(0 < self.exact_f1 <= 100, "exact_f1 is in points, above 0 and at most 100")
+
+
+@dataclass(frozen=True, config=STRICT)
 class Corpus:
     """One corpus of the zoo."""
 
@@ -53,6 +68,8 @@ class Corpus:
     """Folder below CARABIN_DATA, where it is not the id (two cards that share one folder); None means the id."""
     sha256: dict[str, str] = field(default_factory=dict)
     """Split -> sha256 of its file: what pins a `local` corpus, as a commit pins a `hub` one."""
+    published: tuple[PublishedScore, ...] = ()
+    """What others have reported on it; a card shows it beside its own figures."""
 
     def __post_init__(self) -> None:
         require(bool(self.splits), "splits is empty")
