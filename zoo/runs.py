@@ -184,7 +184,8 @@ def _make(
 def _sole_maker(folder: Path) -> Iterator[None]:
     """Hold a step's lock: two runs that share a teacher, an encoder or a folder must not write into one another."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    place = folder.with_name(f".{folder.name}.lock")
+    lock = FileLock(place)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -192,6 +193,7 @@ def _sole_maker(folder: Path) -> Iterator[None]:
         lock.acquire()
     try:
         yield
+        place.unlink(missing_ok=True)  # who waits on what is gone looks again, and finds the step done
     finally:
         lock.release()
 

@@ -52,6 +52,7 @@ def test_two_runs_that_share_a_step_make_it_once(tmp_path, capsys):
         assert not second.done() and str(step) in said
         may_end.set()
     assert (first.result(), second.result(), len(calls)) == (True, False, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["step"]
 
 
 def test_other_inputs_never_reuse_it(tmp_path):
