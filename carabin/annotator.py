@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,7 +25,6 @@ from carabin.engines.engine import Engine
 from carabin.engines.engine_choice import AUTO, BATCH_TOKENS, WEIGHTS, choose_engine, default_engine, open_engine
 from carabin.engines.machine import usable_cores
 from carabin.errors import ModelError
-from carabin.names.name_list import NameList
 from carabin.student_folder import (
     check_student,
     config_tags,
@@ -48,6 +48,9 @@ from carabin.tokens.batches import (
 from carabin.tokens.reader import ReadText, TextReader
 from carabin.tokens.tagging import decode_spans, labels_of
 from carabin.tokens.words import Offsets
+
+if TYPE_CHECKING:
+    from carabin.names.name_list import NameList
 
 __all__ = ["Annotator", "ModelError", "ReadText", "TextReader", "config_tags", "load_reader", "read_config"]
 
@@ -134,7 +137,11 @@ class Annotator:
         check_student(folder)
         config = read_config(folder)
         tags, reader = config_tags(config, folder), load_reader(folder)
-        listed = None if names is None else NameList.read(names, labels_of(tags))
+        listed = None
+        if names is not None:
+            from carabin.names.name_list import NameList
+
+            listed = NameList.read(names, labels_of(tags))
         workers = threads or usable_cores()
         if engine is None:
             engine = default_engine(folder) if quantized is None else ("int8" if quantized else "fp32")

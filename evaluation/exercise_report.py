@@ -45,7 +45,7 @@ def score_exercises(
         seed: Of the bootstrap.
         resamples: Of the bootstrap.
     """
-    if len(reports) != len(sets):
+    if len(reports) != len(sets) or any(len(texts) > len(reports) for texts in free.values()):
         raise ValueError(f"{len(sets)} sets of questions on {len(reports)} reports: give both lists whole")
 
     def share(hits: Sequence[int], trials: Sequence[int]) -> dict[str, Any]:

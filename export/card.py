@@ -179,7 +179,9 @@ def _body(inputs: CardInputs) -> dict[str, Any]:
         **{key: lineage[key] for key in ("profile", "seed", "teacher", "corpora", "methods", "commit", "command")},
         "targets": lineage.get("targets"),
         "sizes": [(name, f"{size / 1e6:.1f}") for name, size in inputs.sizes.items()],
-        "published": {f"{one['id']}/{one['split']}": one.get("published", []) for one in lineage["corpora"]},
+        "published": {
+            f"{one['id']}/{one['split']}": one["published"] for one in lineage["corpora"] if "published" in one
+        },
         "calibration": calibration_facts(inputs.calibration),
         "frugality": card_facts.frugality_rows(inputs.frugality),
         "energy": inputs.energy,

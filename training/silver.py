@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carabin.documents import Document
-from carabin.names.matching import keep_longest
+from carabin.names.matching import keep_longest, nested_in_longer
 from carabin.tokens.tagging import bio_tags, constrained_tags
 from carabin.tokens.words import Offsets, find_words
 from training.processes import Processes
@@ -99,7 +99,7 @@ def mix_with_teacher(taught: NDArray[np.floating], silver: NDArray[np.floating])
         Shape (n_words, n_tags), rows sum to one as nearly as half precision does.
     """
     believed = silver.astype(np.float32)
-    for first, last in _drop_nested(_entities_of(believed.argmax(axis=1)), _teachers_entities(taught)):
+    for first, last in nested_in_longer(_entities_of(believed.argmax(axis=1)), _teachers_entities(taught)):
         believed[first:last] = 0.0
     mass = believed.sum(axis=1, keepdims=True)
     return (believed + (1.0 - mass) * taught.astype(np.float32)).astype(np.float16)
@@ -115,15 +115,6 @@ def _entities_of(tags: NDArray[np.int64]) -> list[tuple[int, int]]:
     firsts = np.flatnonzero(tags % 2 == 1)
     stops = np.append(np.flatnonzero((tags % 2 == 1) | (tags == 0)), len(tags))
     return [(int(first), int(stops[np.searchsorted(stops, first, side="right")])) for first in firsts]
-
-
-def _drop_nested(inner: list[tuple[int, int]], outer: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield the inner spans that a longer outer one covers; the outer ones never overlap."""
-    starts = np.asarray([first for first, _ in outer], dtype=np.int64)
-    for first, last in inner:
-        number = int(np.searchsorted(starts, first, side="right")) - 1
-        if number >= 0 and outer[number][1] >= last and outer[number][1] - outer[number][0] > last - first:
-            yield first, last
 
 
 def label_by_names(plan: Plan) -> Path | None:

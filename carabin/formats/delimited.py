@@ -49,7 +49,7 @@ class DelimitedReader:
         with open_binary(path) as file:
             lines = _Remembered(_decoded_lines(file, options))
             header = next(lines)
-            delimiter = _delimiter(header)
+            delimiter = find_delimiter(header)
             columns = next(csv.reader([header], delimiter=delimiter))
             rows = csv.reader(lines, delimiter=delimiter)
             number = 1
@@ -100,10 +100,11 @@ def _header(path: Path, options: ReadOptions) -> list[str]:
         header = line.removeprefix(codecs.BOM_UTF8).decode(options.encoding)
     except UnicodeDecodeError:
         raise InputError(f"{path}: header is not {options.encoding}; convert it, or say --encoding cp1252") from None
-    return next(csv.reader([header], delimiter=_delimiter(header)))
+    return next(csv.reader([header], delimiter=find_delimiter(header)))
 
 
-def _delimiter(header: str) -> str:
+def find_delimiter(header: str) -> str:
+    """Return what stands between the columns of a header line."""
     return max(DELIMITERS, key=header.count)
 
 

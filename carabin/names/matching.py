@@ -12,7 +12,8 @@ may differ ("œ", a combining accent).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol, TypeVar
@@ -121,11 +122,6 @@ class Names:
                 position += 1
 
 
-def fold_name(name: str) -> Name:
-    """Return the folded words of a name, as `Names` knows it."""
-    return _fold_words(name, find_words(name), plurals=False)
-
-
 class _Place(Protocol):
     """Words `first` to `last`, half-open."""
 
@@ -147,6 +143,15 @@ def keep_longest(found: Iterable[Placed], n_words: int) -> list[Placed]:
             taken[match.first : match.last] = True
             kept.append(match)
     return kept
+
+
+def nested_in_longer(inner: Iterable[tuple[int, int]], outer: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the inner spans that a longer outer one covers; the outer ones are in order and never overlap."""
+    starts = [first for first, _ in outer]
+    for first, last in inner:
+        number = bisect_right(starts, first) - 1
+        if number >= 0 and outer[number][1] >= last and outer[number][1] - outer[number][0] > last - first:
+            yield first, last
 
 
 def _fold_words(text: str, words: Offsets, plurals: bool) -> Name:

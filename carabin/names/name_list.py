@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ from typing import NamedTuple
 
 from carabin.documents import Entity
 from carabin.errors import CarabinError
-from carabin.names.matching import Name, Names, fold_name, keep_longest
+from carabin.formats.delimited import find_delimiter
+from carabin.names.matching import Name, Names, keep_longest, nested_in_longer
 from carabin.tokens.words import Offsets
 
 LEAST_LETTERS = 2
@@ -77,13 +79,13 @@ class NameList:
                 raise NamesError(
                     f"{path}:{line}: label '{label}' is not one of this student, which has {', '.join(labels)}"
                 )
-            folded = fold_name(name)
-            if not _names_of([name]).known:
+            known = _names_of([name]).known
+            if not known:
                 raise NamesError(
                     f"{path}:{line}: a name needs a word of {LEAST_LETTERS} letters; mend or remove the line"
                 )
             listed.setdefault(label, []).append(name)
-            scores[label, folded] = score
+            scores |= {(label, folded): score for folded in known}
         names = {label: _names_of(some) for label, some in listed.items()}
         return cls(names, scores, hashlib.sha256(content).hexdigest())
 
@@ -93,22 +95,34 @@ class NameList:
         Args:
             text: The text.
             words: Its words, `find_words(text)`.
-            entities: What the student found in it, none overlapping another.
+            entities: What the student found in it, in order, none overlapping another.
         """
         found = [
             _Found(match.first, match.last, match.name, label)
             for label, names in self.names.items()
             for match in names.find(text, words)
         ]
-        kept = list(entities)
-        for match in keep_longest(found, len(words)):
-            start, end = int(words[match.first, 0]), int(words[match.last - 1, 1])
-            touched = [entity for entity in entities if entity.start < end and start < entity.end]
-            if any(e.start <= start and end <= e.end and e.end - e.start > end - start for e in touched):
-                continue
-            kept = [entity for entity in kept if entity not in touched]
-            kept.append(Entity(start, end, match.label, self.scores[match.label, match.name]))
-        return sorted(kept, key=lambda entity: (entity.start, entity.end))
+        named = [
+            Entity(
+                int(words[match.first, 0]), int(words[match.last - 1, 1]),
+                match.label, self.scores[match.label, match.name],
+            )
+            for match in sorted(keep_longest(found, len(words)))
+        ]  # fmt: skip
+        nested = set(nested_in_longer(_places(named), _places(entities)))
+        named = [entity for entity in named if (entity.start, entity.end) not in nested]
+        starts = [entity.start for entity in named]
+
+        def gives_way(entity: Entity) -> bool:
+            last_before_its_end = bisect_left(starts, entity.end) - 1
+            return last_before_its_end >= 0 and named[last_before_its_end].end > entity.start
+
+        kept = [entity for entity in entities if not gives_way(entity)]
+        return sorted([*kept, *named], key=lambda entity: (entity.start, entity.end))
+
+
+def _places(entities: Sequence[Entity]) -> list[tuple[int, int]]:
+    return [(entity.start, entity.end) for entity in entities]
 
 
 def _names_of(names: list[str]) -> Names:
@@ -118,8 +132,7 @@ def _names_of(names: list[str]) -> Names:
 def _rows(path: Path, text: str) -> list[tuple[int, str, str, float]]:
     """Return line, name, label and score of each row that is not blank."""
     header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    reader = csv.DictReader(io.StringIO(text), delimiter=find_delimiter(header))
     columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
     if not {"name", "label"} <= columns.keys():
         raise NamesError(f"{path}: its first line must name the columns 'name' and 'label'; found {header.strip()!r}")
